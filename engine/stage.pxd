@@ -1,0 +1,143 @@
+# The contract of a stage: what it is given, what it may read, what it may say. Stages know this file and no other stage.
+from libc.stdint cimport int64_t, uint64_t, uint32_t
+from ipc.message cimport Message, KIND_FUNDING, FLAG_LAST
+
+cdef enum:
+    BOOK_DEPTH = 10          # levels a side in a view
+    FEATURES = 32
+    HORIZONS = 4
+    WORKING_ORDERS = 8       # orders of one account that a strategy sees
+    REFUSAL_CODES = 128
+    RISK_LIMITS = 32
+    STAGES = 8               # entries of the loop's table; a CHECK record holds one hash for each
+
+# -- what a stage may say ------------------------------------------------------------------------------------------
+
+cdef struct Outbox:
+    Message *messages
+    int64_t capacity
+    int64_t count
+    int64_t refused          # messages that found no room; the loop turns any into a REFUSAL and halts
+
+cdef inline Message *emit(Outbox *outbox, int64_t records) noexcept nogil:
+    """Room for one message of so many contiguous records (zeroed by the caller's writes), or NULL when full."""
+    cdef Message *slot
+    if outbox.count + records > outbox.capacity:
+        outbox.refused += 1
+        return NULL
+    slot = outbox.messages + outbox.count
+    outbox.count += records
+    return slot
+
+# A message of two records (ORDER kinds, REPORT, QUOTE) is contiguous: message[1] is its DETAIL.
+# Returns 0, or a fault code: the loop then stops at once and says which stage and record.
+ctypedef int (*step_t)(void *stage, const Message *message, Outbox *outbox) noexcept nogil
+
+cdef struct Step:
+    step_t step
+    void *stage
+    uint64_t kinds           # bit k set: takes messages of kind k
+    int64_t once_per_batch   # market kinds: only the record that carries LAST
+
+cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil:
+    """Whether a step wants this message: its kind is in the mask and, if once a batch, it ends one."""
+    if not (entry.kinds >> message.kind) & 1:
+        return False
+    return not entry.once_per_batch or message.kind > KIND_FUNDING or (message.flags & FLAG_LAST) != 0
+
+# -- what a stage may read: rows of int64 and double only, so numba and numpy agree ---------------------------------
+
+cdef struct View:            # read-only rows; row i belongs to instrument i (accounts: see engine/execution)
+    void *rows
+    int64_t stride           # bytes from row to row
+    int64_t count
+
+cdef struct BookView:
+    int64_t state            # BookState
+    int64_t reason           # BookReason
+    int64_t update_id
+    int64_t event_time_ns
+    int64_t receive_time_ns
+    int64_t bid_count        # levels in the whole book
+    int64_t ask_count
+    int64_t gaps
+    int64_t crossed
+    int64_t batches
+    int64_t trades
+    int64_t trade_price_ticks
+    int64_t trade_quantity_lots
+    int64_t trade_side
+    int64_t trade_time_ns
+    int64_t mark_price_ticks
+    int64_t bid_price_ticks[BOOK_DEPTH]       # best first; 0 quantity where there is no level
+    int64_t bid_quantity_lots[BOOK_DEPTH]
+    int64_t ask_price_ticks[BOOK_DEPTH]
+    int64_t ask_quantity_lots[BOOK_DEPTH]
+
+cdef struct FeatureView:
+    int64_t event_time_ns
+    int64_t receive_time_ns
+    int64_t rows             # rows computed since the book became VALID; features need warm-up
+    int64_t ready            # 1 when every feature has enough history
+    double values[FEATURES]
+
+cdef struct ForecastView:
+    int64_t event_time_ns    # of the row it was computed from
+    int64_t receive_time_ns
+    int64_t model            # slot that answered, -1 for none
+    int64_t ready
+    double values[HORIZONS]  # expected log return over horizon h, in basis points
+
+cdef struct WorkingOrder:
+    int64_t order_id         # 0: empty slot
+    int64_t side
+    int64_t state            # OrderState
+    int64_t price_ticks
+    int64_t remaining_lots
+    int64_t filled_lots
+    int64_t tag
+    int64_t sent_time_ns
+
+cdef struct AccountView:
+    int64_t instrument
+    int64_t position_lots
+    int64_t cost_tick_lots        # signed sum of price times quantity of the open position
+    int64_t realised_tick_lots    # closed profit, before fees
+    int64_t fees_atoms
+    int64_t open_buy_lots         # worst case of orders that may still fill
+    int64_t open_sell_lots
+    int64_t open_orders
+    int64_t sent
+    int64_t fills
+    int64_t bought_lots
+    int64_t sold_lots
+    int64_t refusals
+    int64_t last_refusal          # Refusal
+    int64_t last_fill_price_ticks
+    int64_t last_fill_time_ns
+    WorkingOrder working[WORKING_ORDERS]
+
+cdef struct RiskView:
+    int64_t halted                # 1: kill switch or HALT
+    int64_t halt_reason           # Refusal
+    int64_t orders_passed
+    int64_t orders_refused
+    int64_t daily_pnl_atoms
+    int64_t gross_notional_atoms
+    int64_t limit[RISK_LIMITS]
+    int64_t headroom[RISK_LIMITS]
+    int64_t refused[REFUSAL_CODES]
+
+# -- the base of every stage ----------------------------------------------------------------------------------------
+
+cdef class Stage:
+    cdef list _blocks             # (name, address, bytes): all mutable memory, free of pointers, so a copy is a snapshot
+    cdef list _owners
+    cdef dict _steps              # name -> Step capsule owner
+    cdef dict _views
+    cdef void *block(self, str name, int64_t size) except NULL
+    cdef int add_step(self, str name, step_t step, uint64_t kinds, bint once_per_batch) except -1
+    cdef int add_view(self, str name, void *rows, int64_t stride, int64_t count) except -1
+
+cdef Step *step_of(object capsule) except NULL
+cdef View *view_of(object capsule) except NULL

@@ -1,0 +1,193 @@
+"""What every stage shares: memory that can be photographed, and steps and views offered as named capsules."""
+
+from cpython.pycapsule cimport PyCapsule_New, PyCapsule_GetPointer
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+from ipc.message cimport Message, FLAG_MORE
+from posix.mman cimport mmap, munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_POPULATE, PROT_READ, PROT_WRITE, MAP_FAILED
+
+import numpy as np
+
+from ipc.messages import MESSAGE
+
+# The views as numpy sees them; engine/stage.pxd is their source and tests/engine/test_stage.py compares the two.
+BOOK_DEPTH_LEVELS = BOOK_DEPTH
+
+BOOK_VIEW = np.dtype(
+    [(name, "<i8") for name in (
+        "state", "reason", "update_id", "event_time_ns", "receive_time_ns", "bid_count", "ask_count", "gaps", "crossed",
+        "batches", "trades", "trade_price_ticks", "trade_quantity_lots", "trade_side", "trade_time_ns", "mark_price_ticks",
+    )]
+    + [(name, "<i8", BOOK_DEPTH) for name in (
+        "bid_price_ticks", "bid_quantity_lots", "ask_price_ticks", "ask_quantity_lots",
+    )]
+)
+FEATURE_VIEW = np.dtype(
+    [(name, "<i8") for name in ("event_time_ns", "receive_time_ns", "rows", "ready")] + [("values", "<f8", FEATURES)]
+)
+FORECAST_VIEW = np.dtype(
+    [(name, "<i8") for name in ("event_time_ns", "receive_time_ns", "model", "ready")] + [("values", "<f8", HORIZONS)]
+)
+WORKING_ORDER = np.dtype([(name, "<i8") for name in (
+    "order_id", "side", "state", "price_ticks", "remaining_lots", "filled_lots", "tag", "sent_time_ns",
+)])
+ACCOUNT_VIEW = np.dtype(
+    [(name, "<i8") for name in (
+        "instrument", "position_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms", "open_buy_lots",
+        "open_sell_lots", "open_orders", "sent", "fills", "bought_lots", "sold_lots", "refusals", "last_refusal",
+        "last_fill_price_ticks", "last_fill_time_ns",
+    )]
+    + [("working", WORKING_ORDER, WORKING_ORDERS)]
+)
+RISK_VIEW = np.dtype(
+    [(name, "<i8") for name in (
+        "halted", "halt_reason", "orders_passed", "orders_refused", "daily_pnl_atoms", "gross_notional_atoms",
+    )]
+    + [("limit", "<i8", RISK_LIMITS), ("headroom", "<i8", RISK_LIMITS), ("refused", "<i8", REFUSAL_CODES)]
+)
+assert BOOK_VIEW.itemsize == sizeof(BookView)
+assert FEATURE_VIEW.itemsize == sizeof(FeatureView)
+assert FORECAST_VIEW.itemsize == sizeof(ForecastView)
+assert ACCOUNT_VIEW.itemsize == sizeof(AccountView)
+assert RISK_VIEW.itemsize == sizeof(RiskView)
+
+cdef bytes STEP_NAME = b"bot4.step"
+cdef bytes VIEW_NAME = b"bot4.view"
+
+
+cdef class _Mapping:
+    """Zeroed, touched, page-aligned memory that lives as long as its stage."""
+    cdef void *address
+    cdef int64_t size
+
+    def __cinit__(self, int64_t size):
+        self.size = (size + 4095) & ~4095
+        self.address = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0)
+        if self.address == MAP_FAILED:
+            self.address = NULL
+            raise MemoryError(f"{size} bytes")
+
+    def __dealloc__(self):
+        if self.address != NULL:
+            munmap(self.address, self.size)
+
+
+cdef class _StepOwner:
+    cdef Step value
+
+
+cdef class _ViewOwner:
+    cdef View value
+
+
+cdef class Stage:
+    """Base of every stage: a subclass takes its memory from `block`, then names its steps and views."""
+
+    def __cinit__(self, *args, **kwargs):
+        self._blocks = []
+        self._owners = []
+        self._steps = {}
+        self._views = {}
+
+    # -- for subclasses --
+
+    cdef void *block(self, str name, int64_t size) except NULL:
+        cdef _Mapping mapping = _Mapping(size if size > 0 else 1)
+        self._owners.append(mapping)
+        self._blocks.append((name, <uint64_t> mapping.address, size))
+        return mapping.address
+
+    cdef int add_step(self, str name, step_t step, uint64_t kinds, bint once_per_batch) except -1:
+        cdef _StepOwner owner = _StepOwner()
+        owner.value.step = step
+        owner.value.stage = <void *> self
+        owner.value.kinds = kinds
+        owner.value.once_per_batch = once_per_batch
+        self._steps[name] = owner
+        return 0
+
+    cdef int add_view(self, str name, void *rows, int64_t stride, int64_t count) except -1:
+        cdef _ViewOwner owner = _ViewOwner()
+        owner.value.rows = rows
+        owner.value.stride = stride
+        owner.value.count = count
+        self._views[name] = owner
+        return 0
+
+    # -- QUERIES --
+
+    def step(self, str name="step"):
+        """Capsule of a Step; valid while this object lives."""
+        return PyCapsule_New(&(<_StepOwner> self._steps[name]).value, STEP_NAME, NULL)
+
+    def view(self, str name="view"):
+        """Capsule of a View; valid while this object lives."""
+        return PyCapsule_New(&(<_ViewOwner> self._views[name]).value, VIEW_NAME, NULL)
+
+    def rows(self, dtype, str name="view"):
+        """The rows of a view as a read-only numpy array of `dtype`, shape (count,). Live memory, not a copy."""
+        cdef View view = (<_ViewOwner> self._views[name]).value
+        if np.dtype(dtype).itemsize != view.stride:
+            raise ValueError(f"view {name!r} has rows of {view.stride} bytes, {dtype} has {np.dtype(dtype).itemsize}")
+        array = np.asarray(<char[:view.stride * view.count]> <char *> view.rows).view(dtype)
+        array.flags.writeable = False
+        return array
+
+    def snapshot(self):
+        """Every block's bytes, in order: {name: bytes}."""
+        return {name: (<char *> <uint64_t> address)[:size] for name, address, size in self._blocks}
+
+    # -- COMMANDS --
+
+    def restore(self, dict blocks):
+        """Puts a snapshot back. Raises ValueError when the blocks are not this stage's."""
+        if [(name, size) for name, _, size in self._blocks] != [(name, len(data)) for name, data in blocks.items()]:
+            raise ValueError(f"snapshot does not fit {type(self).__name__}: other blocks or sizes")
+        cdef const char *source
+        for name, address, size in self._blocks:
+            data = blocks[name]
+            source = data
+            memcpy(<void *> <uint64_t> address, source, size)
+
+    def drive(self, records, str name="step", int64_t capacity=4096):
+        """Runs records (MESSAGE, shape (n,)) through one step and returns what it said, for tests and tools.
+
+        A message of several records is passed once. Raises RuntimeError on a fault code or a full outbox.
+        """
+        cdef Step entry = (<_StepOwner> self._steps[name]).value
+        records = np.ascontiguousarray(records, dtype=MESSAGE)
+        outputs = np.zeros(capacity, dtype=MESSAGE)
+        if len(records) == 0:
+            return outputs[:0]
+        cdef char[::1] raw = records.view(np.int8)
+        cdef char[::1] out = outputs.view(np.int8)
+        cdef Message *message = <Message *> &raw[0]
+        cdef int64_t i = 0, n = len(records)
+        cdef int fault = 0
+        cdef Outbox outbox
+        outbox.messages = <Message *> &out[0]
+        outbox.capacity = capacity
+        outbox.count = 0
+        outbox.refused = 0
+        with nogil:
+            while i < n:
+                if takes(&entry, message + i):
+                    fault = entry.step(entry.stage, message + i, &outbox)
+                    if fault != 0:
+                        break
+                while message[i].flags & FLAG_MORE and i + 1 < n:
+                    i += 1
+                i += 1
+        if fault != 0:
+            raise RuntimeError(f"{type(self).__name__}.{name}: fault {fault} at record {i}")
+        if outbox.refused:
+            raise RuntimeError(f"{type(self).__name__}.{name}: outbox full")
+        return outputs[: outbox.count].copy()
+
+
+cdef Step *step_of(object capsule) except NULL:
+    return <Step *> PyCapsule_GetPointer(capsule, STEP_NAME)
+
+
+cdef View *view_of(object capsule) except NULL:
+    return <View *> PyCapsule_GetPointer(capsule, VIEW_NAME)
