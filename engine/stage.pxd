@@ -1,6 +1,6 @@
 # The contract of a stage: what it is given, what it may read, what it may say. Stages know this file and no other stage.
 from libc.stdint cimport int64_t, uint64_t, uint32_t
-from ipc.message cimport Message, KIND_FUNDING, FLAG_LAST
+from ipc.message cimport Message, KIND_FUNDING, FLAG_LAST, FLAG_MORE
 
 cdef enum:
     BOOK_DEPTH = 10          # levels a side in a view
@@ -43,7 +43,18 @@ cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil
     """Whether a step wants this message: its kind is in the mask and, if once a batch, it ends one."""
     if not (entry.kinds >> message.kind) & 1:
         return False
-    return not entry.once_per_batch or message.kind > KIND_FUNDING or (message.flags & FLAG_LAST) != 0
+    return not entry.once_per_batch or message.kind > KIND_FUNDING or ends_batch(message)
+
+cdef inline bint ends_batch(const Message *message) noexcept nogil:
+    """Whether this message, of one record or two, is the last of its batch."""
+    return (message.flags & FLAG_LAST) != 0 or ((message.flags & FLAG_MORE) != 0 and (message[1].flags & FLAG_LAST) != 0)
+
+cdef inline int64_t records_of(const Message *message) noexcept nogil:
+    """Records of this message, itself included."""
+    cdef int64_t count = 1
+    while message[count - 1].flags & FLAG_MORE:
+        count += 1
+    return count
 
 # -- what a stage may read: rows of int64 and double only, so numba and numpy agree ---------------------------------
 

@@ -1,0 +1,216 @@
+"""The core as a function of its inputs: one message in, the stages in their order, what they say out.
+
+No clock, no I/O, no allocation: `engine/loop.pyx` brings messages from rings, `engine/replay` from tapes and journals, and
+all of them come through `Core.take`. A message is offered to every slot of the table that takes its kind; what a slot
+emits goes to the later slots only, depth first, so that the second order of a batch is judged with the first on the books.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+from engine.stage cimport STAGES, Step, View, ends_batch, records_of, step_of, takes, view_of
+from ipc.message cimport (
+    KIND_CHECK, KIND_ORDER, KIND_REFUSAL, Message, REFUSAL_OUTBOX_FULL, SOURCE_CORE, SOURCE_SHIFT, FLAG_LAST,
+)
+
+import numpy as np
+
+from ipc.messages import MESSAGE, Kind, Source
+
+cdef enum:
+    OUTBOX_RECORDS = 65536
+
+cdef extern from *:
+    """
+    static inline unsigned long long bot4_fold(unsigned long long a, unsigned long long b) {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        return (unsigned long long)product ^ (unsigned long long)(product >> 64);
+    }
+    """
+    uint64_t fold "bot4_fold"(uint64_t a, uint64_t b) noexcept nogil
+
+cdef uint64_t ODD_A = 0x9E3779B97F4A7C15
+cdef uint64_t ODD_B = 0xC2B2AE3D27D4EB4F
+
+
+cdef uint64_t hash_words(const uint64_t *words, int64_t count, uint64_t seed) noexcept nogil:
+    """Folded-multiply hash of whole words, two lanes; a difference in any bit changes it, and order matters."""
+    cdef uint64_t left = seed ^ ODD_A, right = seed + ODD_B
+    cdef int64_t i = 0
+    while i + 4 <= count:
+        left = fold(left ^ words[i], words[i + 1] ^ ODD_B)
+        right = fold(right ^ words[i + 2], words[i + 3] ^ ODD_A)
+        # a zero factor must not erase what came before
+        left += words[i + 1] ^ seed
+        right += words[i + 3] ^ seed
+        i += 4
+    while i < count:
+        left = fold(left ^ words[i], ODD_B) + right
+        i += 1
+    return fold(left ^ ODD_B, right ^ ODD_A) + left
+
+
+cdef class Core:
+    """The table of slots. `slots` is a list of (name, step capsule, view capsule or None), at most eight."""
+
+    def __cinit__(self, list slots, bint hashing=True):
+        if not 0 < len(slots) <= STAGES:
+            raise ValueError(f"{len(slots)} slots: the table holds 1 to {STAGES}")
+        self.names = [name for name, _, _ in slots]
+        self._owners = slots
+        self._count = len(slots)
+        cdef int i
+        for i, (_, step, view) in enumerate(slots):
+            self._steps[i] = step_of(step)
+            self._views[i] = NULL if view is None else view_of(view)
+        self._memory = np.zeros(2 * OUTBOX_RECORDS, dtype=MESSAGE)
+        cdef uintptr_t address = self._memory.ctypes.data
+        self._outbox.messages = <Message *> address
+        self._outbox.capacity = OUTBOX_RECORDS
+        self.said = self._outbox.messages + OUTBOX_RECORDS
+        self.hashing = hashing
+        self.fault.slot = -1
+        memset(self._rolling, 0, sizeof(self._rolling))
+
+    # -- QUERIES --
+
+    def fault_text(self):
+        """What stopped the core, as one line, or None."""
+        if self.fault.slot < 0:
+            return None
+        source, kind = Source(self.fault.source).name, Kind(self.fault.kind).name
+        why = "its outbox is full" if self.fault.code == REFUSAL_OUTBOX_FULL else f"fault {self.fault.code}"
+        return f"stage {self.names[self.fault.slot]}: {why} on {kind} {self.fault.sequence} of {source}"
+
+    def counters(self):
+        """What a snapshot needs besides the stages' blocks."""
+        return {"inputs": self.inputs, "orders": self.orders, "rolling": [int(self._rolling[i]) for i in range(STAGES)]}
+
+    # -- COMMANDS --
+
+    def restore(self, dict counters):
+        """Takes up where `counters()` was read."""
+        self.inputs = counters["inputs"]
+        self.orders = counters["orders"]
+        cdef int i
+        for i in range(STAGES):
+            self._rolling[i] = counters["rolling"][i]
+
+    def feed(self, records, outputs=None):
+        """Takes whole messages (MESSAGE, shape (n,)) one after another, for replay, recovery and tests.
+
+        Returns (outputs, checks, taken): ORDER and REFUSAL records, one CHECK for each batch that ended, records taken.
+        Stops before `n` only on a fault.
+        """
+        records = np.ascontiguousarray(records, dtype=MESSAGE)
+        cdef uintptr_t address = records.ctypes.data
+        cdef const Message *message = <const Message *> address
+        cdef int64_t i = 0, n = len(records), size
+        said, checks = [], []
+        while i < n:
+            size = records_of(message + i)
+            if self.take(message + i) < 0:
+                break
+            if self.said_count:
+                said.append(self.outputs())
+            if self.hashing and ends_batch(message + i):
+                self.seal(message + i)
+                checks.append(self.last_check())
+            i += size
+        empty = np.zeros(0, dtype=MESSAGE)
+        return (np.concatenate(said) if said else empty, np.concatenate(checks) if checks else empty, i)
+
+    def outputs(self):
+        """A copy of what the last input made the core say."""
+        cdef int64_t start = OUTBOX_RECORDS
+        return self._memory[start : start + self.said_count].copy()
+
+    def last_check(self):
+        """A copy of the last CHECK record, shape (1,)."""
+        out = np.zeros(1, dtype=MESSAGE)
+        cdef uintptr_t address = out.ctypes.data
+        memcpy(<void *> address, &self.check, sizeof(Message))
+        return out
+
+    cdef int take(self, const Message *message) noexcept nogil:
+        self._outbox.count = 0
+        self._outbox.refused = 0
+        self._touched = 0
+        self.said_count = 0
+        self.said_orders = 0
+        self.inputs += 1
+        if self._dispatch(message, 0) < 0:
+            self.fault.sequence = message.sequence
+            self.fault.source = message.flags >> SOURCE_SHIFT
+            self.fault.kind = message.kind
+            return -1
+        return self._collect(message) if self._outbox.count else 0
+
+    cdef int _dispatch(self, const Message *message, int first) noexcept nogil:
+        cdef int slot, failed
+        cdef int64_t begin, end
+        for slot in range(first, self._count):
+            if not takes(self._steps[slot], message):
+                continue
+            self._touched |= (<uint64_t> 1) << slot
+            begin = self._outbox.count
+            failed = self._steps[slot].step(self._steps[slot].stage, message, &self._outbox)
+            end = self._outbox.count
+            if failed != 0 or self._outbox.refused != 0:
+                self.fault.slot = slot
+                self.fault.code = failed if failed != 0 else REFUSAL_OUTBOX_FULL
+                return -1
+            if self.hashing and end > begin:
+                self._rolling[slot] = hash_words(
+                    <const uint64_t *> (self._outbox.messages + begin), (end - begin) * 8, self._rolling[slot]
+                )
+            while begin < end:
+                if self._dispatch(self._outbox.messages + begin, slot + 1) < 0:
+                    return -1
+                begin += records_of(self._outbox.messages + begin)
+        return 0
+
+    cdef int _collect(self, const Message *message) noexcept nogil:
+        """Gathers what leaves the core, ORDERs numbered from 1 without a hole, in the order in which it was said."""
+        cdef Message *out
+        cdef int64_t i = 0, size, j
+        while i < self._outbox.count:
+            out = self._outbox.messages + i
+            size = records_of(out)
+            if out.kind == KIND_ORDER or out.kind == KIND_REFUSAL:
+                for j in range(size):
+                    self.said[self.said_count + j] = out[j]
+                    self.said[self.said_count + j].flags |= SOURCE_CORE << SOURCE_SHIFT
+                self.said_count += size
+                if out.kind == KIND_ORDER:
+                    self.said_orders += 1
+                    self.orders += 1
+            i += size
+        return 0
+
+    cdef void _hash_slot(self, int slot, const Message *message) noexcept nogil:
+        cdef View *view = self._views[slot]
+        cdef int64_t row = 0
+        if view == NULL:
+            return
+        if view.count > 1:
+            row = message.instrument
+            if row >= view.count:
+                return
+        self._rolling[slot] = hash_words(
+            <const uint64_t *> (<char *> view.rows + row * view.stride), view.stride >> 3, self._rolling[slot]
+        )
+
+    cdef void seal(self, const Message *message) noexcept nogil:
+        cdef int slot
+        cdef uint32_t *hashes = <uint32_t *> &self.check.price_ticks
+        memset(&self.check, 0, sizeof(Message))
+        for slot in range(self._count):
+            if (self._touched >> slot) & 1:
+                self._hash_slot(slot, message)
+            hashes[slot] = <uint32_t> (self._rolling[slot] ^ (self._rolling[slot] >> 32))
+        self.check.sequence = self.inputs
+        self.check.event_time_ns = message.event_time_ns
+        self.check.receive_time_ns = message.receive_time_ns
+        self.check.instrument = message.instrument
+        self.check.kind = KIND_CHECK
+        self.check.flags = FLAG_LAST | (SOURCE_CORE << SOURCE_SHIFT)
