@@ -19,6 +19,8 @@ cdef class Core:
     cdef Outbox _outbox                   # everything said while one input is worked on
     cdef uint64_t _touched                # bit i: slot i ran on this input
     cdef bint hashing                     # a CHECK is wanted after each batch
+    cdef bint timing                      # this input is a sample: clock ticks of each slot go to `elapsed`
+    cdef uint64_t elapsed[STAGES]         # time-stamp counter ticks spent in each slot's own step; telemetry only
     cdef readonly int64_t inputs          # messages taken so far
     cdef readonly int64_t orders          # ORDER messages made so far: the number of the newest
     cdef Fault fault
@@ -35,4 +37,4 @@ cdef class Core:
     cdef void seal(self, const Message *message) noexcept nogil
     cdef int _dispatch(self, const Message *message, int first) noexcept nogil
     cdef void _hash_slot(self, int slot, const Message *message) noexcept nogil
-    cdef int _collect(self, const Message *message) noexcept nogil
+    cdef int _collect(self) noexcept nogil

@@ -28,6 +28,9 @@ cdef extern from *:
     """
     uint64_t fold "bot4_fold"(uint64_t a, uint64_t b) noexcept nogil
 
+cdef extern from "<x86intrin.h>":
+    uint64_t __rdtsc() noexcept nogil
+
 cdef uint64_t ODD_A = 0x9E3779B97F4A7C15
 cdef uint64_t ODD_B = 0xC2B2AE3D27D4EB4F
 
@@ -143,17 +146,21 @@ cdef class Core:
             self.fault.source = message.flags >> SOURCE_SHIFT
             self.fault.kind = message.kind
             return -1
-        return self._collect(message) if self._outbox.count else 0
+        return self._collect() if self._outbox.count else 0
 
     cdef int _dispatch(self, const Message *message, int first) noexcept nogil:
         cdef int slot, failed
         cdef int64_t begin, end
+        cdef uint64_t started
         for slot in range(first, self._count):
             if not takes(self._steps[slot], message):
                 continue
             self._touched |= (<uint64_t> 1) << slot
             begin = self._outbox.count
+            started = __rdtsc() if self.timing else 0
             failed = self._steps[slot].step(self._steps[slot].stage, message, &self._outbox)
+            if self.timing:  # telemetry only: nothing the stages see depends on it
+                self.elapsed[slot] += __rdtsc() - started
             end = self._outbox.count
             if failed != 0 or self._outbox.refused != 0:
                 self.fault.slot = slot
@@ -169,17 +176,21 @@ cdef class Core:
                 begin += records_of(self._outbox.messages + begin)
         return 0
 
-    cdef int _collect(self, const Message *message) noexcept nogil:
+    cdef int _collect(self) noexcept nogil:
         """Gathers what leaves the core, ORDERs numbered from 1 without a hole, in the order in which it was said."""
         cdef Message *out
+        cdef Message *said
         cdef int64_t i = 0, size, j
         while i < self._outbox.count:
             out = self._outbox.messages + i
             size = records_of(out)
             if out.kind == KIND_ORDER or out.kind == KIND_REFUSAL:
                 for j in range(size):
-                    self.said[self.said_count + j] = out[j]
-                    self.said[self.said_count + j].flags |= SOURCE_CORE << SOURCE_SHIFT
+                    said = self.said + self.said_count + j
+                    said[0] = out[j]
+                    said.flags |= SOURCE_CORE << SOURCE_SHIFT
+                    # the n-th order lies at place n of the order ring; a refusal names the input it answers
+                    said.sequence = 2 * self.orders + j if out.kind == KIND_ORDER else self.inputs
                 self.said_count += size
                 if out.kind == KIND_ORDER:
                     self.said_orders += 1

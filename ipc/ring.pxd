@@ -9,6 +9,8 @@ cdef class Producer:
     # Publishes one message (or several whole ones) by a single store of the head; gives each record its sequence.
     # Returns the position of the first record, or -1 when a gated ring has no room: nothing was written.
     cdef int64_t publish(self, Message *records, int64_t count) noexcept nogil
+    # The same, but every record keeps its `sequence`: the journal ring holds copies of what other rings numbered.
+    cdef int64_t publish_kept(self, const Message *records, int64_t count) noexcept nogil
 
 cdef class Consumer:
     cdef readonly int64_t position                    # of the next record to read
