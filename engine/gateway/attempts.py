@@ -1,0 +1,199 @@
+"""The record of attempted order numbers: what makes "never twice to the venue" hold across a kill -9.
+
+A preallocated file in the run directory, mapped into memory: a killed process leaves its stores in the page cache, so the
+next gateway reads them. (Power loss is the journal's business, see `durability` in config.py.) One cache line a number:
+
+    offset 0       8           16              24        28    29    30    31   32      40       48      56
+           +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
+           |number |state_time |venue_order_id |instrum. |acti.|side |type |tif |price  |quantity|target |cumulat. |
+           +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
+
+Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
+replaced by the State, and is the last word written: a row is either whole or still the one before it. A row is given to a
+later number only when its order is FINISHED.
+"""
+
+import mmap
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import IntegrityError, UserError
+from ipc.messages import ORDER_DETAIL, Refusal
+
+MAGIC = 0x3154504D45545441  # "ATTEMPT1"
+SCHEMA_VERSION = 1
+HEADER_BYTES = 64
+STATE_BITS = 3
+
+ATTEMPT = np.dtype(
+    [
+        ("number", "<i8"),
+        ("state_time", "<i8"),
+        ("venue_order_id", "<i8"),  # 0 until the venue has told it; of a REFUSED number: the Refusal
+        ("instrument", "<u4"),
+        ("action", "u1"),
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("price_ticks", "<i8"),
+        ("quantity_lots", "<i8"),
+        ("target_order_id", "<i8"),
+        ("cumulative_lots", "<i8"),
+    ]
+)
+assert ATTEMPT.itemsize == 64
+
+
+class State(IntEnum):
+    FREE = 0
+    ATTEMPTED = 1  # about to be sent, or sent: its fate is the venue's to tell
+    REFUSED = 2  # decided never to send it; its rejection may still have to be reported
+    FINISHED = 3  # its final report lies in the reports ring
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One row as a value."""
+
+    number: int
+    state: State
+    time_ns: int
+    venue_order_id: int
+    instrument: int
+    action: int
+    side: int
+    order_type: int
+    time_in_force: int
+    price_ticks: int
+    quantity_lots: int
+    target_order_id: int
+    cumulative_lots: int
+
+
+class AttemptRecord:
+    """The mapped file. One process writes it; a restarted one goes on with it."""
+
+    def __init__(self, path: Path, capacity: int = 65_536) -> None:
+        """Opens the file, or makes it. Raises UserError when it cannot be made, IntegrityError when it is another's."""
+        size = HEADER_BYTES + capacity * ATTEMPT.itemsize
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UserError(f"{path}: the record of attempted orders cannot be opened: {error.strerror}") from error
+        try:
+            found = os.fstat(descriptor).st_size
+            if found not in (0, size):
+                raise IntegrityError(f"{path}: {found} bytes, {size} expected: another attempts_capacity wrote it")
+            os.posix_fallocate(descriptor, 0, size)
+            self._mapping = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        self._header = np.frombuffer(self._mapping, dtype="<i8", count=3)
+        if found == 0:
+            self._header[1:] = SCHEMA_VERSION, capacity
+            self._header[0] = MAGIC
+        if tuple(self._header) not in ((MAGIC, SCHEMA_VERSION, capacity), (0, 0, 0)):
+            raise IntegrityError(f"{path}: not a record of attempted orders of schema {SCHEMA_VERSION}")
+        self._header[:] = MAGIC, SCHEMA_VERSION, capacity
+        self._rows = np.frombuffer(self._mapping, dtype=ATTEMPT, offset=HEADER_BYTES)
+        self.capacity = capacity
+
+    def close(self) -> None:
+        del self._header, self._rows
+        self._mapping.close()
+
+    # -- QUERIES --
+
+    def last_number(self) -> int:
+        """The highest number that was ever attempted or refused, 0 when there is none: resume after it."""
+        used = self._rows["state_time"] & STATE_BITS != State.FREE
+        return int(self._rows["number"][used].max(initial=0))
+
+    def state(self, number: int) -> State:
+        """FREE also for a number whose row has long gone to a later one: compare with last_number()."""
+        row = self._rows[number % self.capacity]
+        return State(int(row["state_time"]) & STATE_BITS) if row["number"] == number else State.FREE
+
+    def has_room(self, number: int) -> bool:
+        """Whether the row of this number is free: the order that lay there is finished."""
+        row = self._rows[number % self.capacity]
+        return bool(row["number"] == number or int(row["state_time"]) & STATE_BITS in (State.FREE, State.FINISHED))
+
+    def unfinished(self) -> list[Attempt]:
+        """Every number without a final report, in order."""
+        states = self._rows["state_time"] & STATE_BITS
+        rows = self._rows[(states == State.ATTEMPTED) | (states == State.REFUSED)]
+        return [_attempt(row) for row in rows[np.argsort(rows["number"])]]
+
+    def attempt(self, number: int) -> Attempt | None:
+        row = self._rows[number % self.capacity]
+        return _attempt(row) if row["number"] == number else None
+
+    # -- COMMANDS --
+
+    def mark(self, order: np.ndarray, now_ns: int) -> None:
+        """Before the send: from here on this number is never sent again. `order` is shape (2,) MESSAGE.
+
+        Raises ValueError for a number that was marked before: the caller would have sent it twice.
+        """
+        self._write(order, now_ns, State.ATTEMPTED, 0)
+
+    def mark_refused(self, order: np.ndarray, now_ns: int, code: Refusal) -> None:
+        """Instead of the send: this number is never sent, and a restarted gateway repeats its rejection."""
+        self._write(order, now_ns, State.REFUSED, int(code))
+
+    def mark_finished(self, number: int) -> None:
+        """After the final report is in the reports ring."""
+        row = self._rows[number % self.capacity]
+        if row["number"] == number:
+            row["state_time"] |= State.FINISHED
+
+    def note(self, number: int, venue_order_id: int, cumulative_lots: int) -> None:
+        """What the venue has said so far; a help to recovery, not a condition of it."""
+        row = self._rows[number % self.capacity]
+        if row["number"] == number:
+            row["venue_order_id"], row["cumulative_lots"] = venue_order_id, cumulative_lots
+
+    def _write(self, order: np.ndarray, now_ns: int, state: State, venue_order_id: int) -> None:
+        head, detail = order[0], order[1:2].view(ORDER_DETAIL)[0]
+        number = int(head["order_id"])
+        row = self._rows[number % self.capacity]
+        if row["number"] >= number:
+            raise ValueError(f"order number {number} was attempted before")
+        if not self.has_room(number):
+            raise ValueError(f"order number {number}: the row of {int(row['number'])} is not finished")
+        row["state_time"] = State.FREE
+        row["number"] = number
+        row["venue_order_id"] = venue_order_id
+        row["instrument"] = head["instrument"]
+        row["action"] = detail["action"]
+        row["side"] = head["side"]
+        row["order_type"] = detail["order_type"]
+        row["time_in_force"] = detail["time_in_force"]
+        row["price_ticks"] = head["price_ticks"]
+        row["quantity_lots"] = head["quantity_lots"]
+        row["target_order_id"] = detail["target_order_id"]
+        row["cumulative_lots"] = 0
+        row["state_time"] = (now_ns & ~STATE_BITS) | state
+
+
+def _attempt(row: np.void) -> Attempt:
+    return Attempt(
+        number=int(row["number"]),
+        state=State(int(row["state_time"]) & STATE_BITS),
+        time_ns=int(row["state_time"]) & ~STATE_BITS,
+        venue_order_id=int(row["venue_order_id"]),
+        instrument=int(row["instrument"]),
+        action=int(row["action"]),
+        side=int(row["side"]),
+        order_type=int(row["order_type"]),
+        time_in_force=int(row["time_in_force"]),
+        price_ticks=int(row["price_ticks"]),
+        quantity_lots=int(row["quantity_lots"]),
+        target_order_id=int(row["target_order_id"]),
+        cumulative_lots=int(row["cumulative_lots"]),
+    )

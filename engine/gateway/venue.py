@@ -1,0 +1,52 @@
+"""What a venue is to the gateway: the paper venue and the Binance session both satisfy `Venue`.
+
+The gateway process hands over each order exactly once, after it has marked it as attempted (`attempts.py`), and puts
+every report that comes back into the reports ring. All calls are made on the gateway's one event loop; none blocks.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from engine.gateway.attempts import Attempt
+from ipc.messages import Refusal
+
+# Takes one report: records of shape (2,), dtype MESSAGE: REPORT (MORE) and its REPORT_DETAIL. It is copied.
+ReportSink = Callable[[np.ndarray], None]
+
+
+class Venue(Protocol):
+    # -- QUERIES --
+
+    def refusal(self, order: np.ndarray) -> Refusal:
+        """Why this order, shape (2,) MESSAGE, would not be sent now (disconnected, rate limit), or Refusal.NONE."""
+        ...
+
+    # -- COMMANDS --
+
+    async def start(self) -> None:
+        """Connects, or begins to try; returns without waiting for a far side that is down."""
+        ...
+
+    async def stop(self) -> None:
+        """Closes the session; sends nothing more and reports nothing more."""
+        ...
+
+    def recover(self, attempts: Sequence[Attempt]) -> None:
+        """After a restart, before the first submit: what was attempted and has no final report yet.
+
+        Each is reported UNKNOWN, queried by client id, and then reported as the venue says.
+        """
+        ...
+
+    def submit(self, order: np.ndarray) -> None:
+        """Sends an order, cancel or replace: shape (2,) MESSAGE, ORDER and its ORDER_DETAIL.
+
+        Every submitted number is answered: by reports through the sink, at last by a final one.
+        """
+        ...
+
+    def poll(self, now_ns: int) -> None:
+        """Called at every turn of the gateway's loop: time-outs, and for a simulated venue the market itself."""
+        ...
