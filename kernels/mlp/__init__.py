@@ -1,0 +1,1 @@
+"""One row through a small multilayer perceptron."""

@@ -1,0 +1,1 @@
+"""One row through an ensemble of regression trees."""
