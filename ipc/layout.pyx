@@ -1,0 +1,177 @@
+"""The proof that the two faces of the message are one: ipc/message.pxd (C) against ipc/messages.py (numpy).
+
+Imported by `ipc.ring`; raises ImportError naming the first difference.
+"""
+
+from ipc cimport message as c
+from ipc.message cimport Message, OrderDetail, ReportDetail
+
+from ipc import messages
+
+# Every enumerator of ipc/message.pxd as the C compiler sees it: {enumeration: {name: value}}.
+ENUMERATORS = {
+    "Kind": {
+        "NONE": c.KIND_NONE, "LEVEL": c.KIND_LEVEL, "TRADE": c.KIND_TRADE, "QUOTE": c.KIND_QUOTE,
+        "BOOK_STATE": c.KIND_BOOK_STATE, "TICK_CHANGE": c.KIND_TICK_CHANGE, "TRADING_STATUS": c.KIND_TRADING_STATUS,
+        "FUNDING": c.KIND_FUNDING, "TIME": c.KIND_TIME, "LAPPED": c.KIND_LAPPED, "RING_FULL": c.KIND_RING_FULL,
+        "COMMAND": c.KIND_COMMAND, "LIMIT": c.KIND_LIMIT, "MODEL": c.KIND_MODEL, "FORECAST": c.KIND_FORECAST,
+        "RISK_VALUE": c.KIND_RISK_VALUE, "REPORT": c.KIND_REPORT, "INTENT": c.KIND_INTENT, "SIZED": c.KIND_SIZED,
+        "APPROVED": c.KIND_APPROVED, "ORDER": c.KIND_ORDER, "REFUSAL": c.KIND_REFUSAL, "CHECK": c.KIND_CHECK,
+        "DETAIL": c.KIND_DETAIL,
+    },
+    "Flag": {
+        "LAST": c.FLAG_LAST, "SNAPSHOT": c.FLAG_SNAPSHOT, "MORE": c.FLAG_MORE, "REPLAYED": c.FLAG_REPLAYED,
+        "QUOTE_SIDE": c.FLAG_QUOTE_SIDE,
+    },
+    "Side": {
+        "NONE": c.SIDE_NONE, "BID": c.SIDE_BID, "ASK": c.SIDE_ASK,
+    },
+    "Source": {
+        "LOOP": c.SOURCE_LOOP, "MARKET": c.SOURCE_MARKET, "REPORTS": c.SOURCE_REPORTS, "COMMANDS": c.SOURCE_COMMANDS,
+        "RESULTS": c.SOURCE_RESULTS, "CORE": c.SOURCE_CORE,
+    },
+    "BookState": {
+        "SYNCING": c.BOOK_STATE_SYNCING, "VALID": c.BOOK_STATE_VALID, "SUSPECT": c.BOOK_STATE_SUSPECT,
+        "STALE": c.BOOK_STATE_STALE, "GAP": c.BOOK_STATE_GAP,
+    },
+    "BookReason": {
+        "NONE": c.BOOK_REASON_NONE, "START": c.BOOK_REASON_START, "MISSING_UPDATE": c.BOOK_REASON_MISSING_UPDATE,
+        "SNAPSHOT_TOO_OLD": c.BOOK_REASON_SNAPSHOT_TOO_OLD, "DISCONNECTED": c.BOOK_REASON_DISCONNECTED,
+        "LAPPED": c.BOOK_REASON_LAPPED, "TICK_CHANGED": c.BOOK_REASON_TICK_CHANGED, "CROSSED": c.BOOK_REASON_CROSSED,
+        "QUIET": c.BOOK_REASON_QUIET, "BBO_DISAGREES": c.BOOK_REASON_BBO_DISAGREES,
+        "CAPACITY": c.BOOK_REASON_CAPACITY, "VENUE_HALTED": c.BOOK_REASON_VENUE_HALTED,
+    },
+    "Action": {
+        "NEW": c.ACTION_NEW, "CANCEL": c.ACTION_CANCEL, "REPLACE": c.ACTION_REPLACE, "QUERY": c.ACTION_QUERY,
+    },
+    "OrderType": {
+        "LIMIT": c.ORDER_TYPE_LIMIT, "MARKET": c.ORDER_TYPE_MARKET, "LIMIT_MAKER": c.ORDER_TYPE_LIMIT_MAKER,
+    },
+    "TimeInForce": {
+        "GTC": c.TIME_IN_FORCE_GTC, "IOC": c.TIME_IN_FORCE_IOC, "FOK": c.TIME_IN_FORCE_FOK,
+    },
+    "Liquidity": {
+        "NONE": c.LIQUIDITY_NONE, "MAKER": c.LIQUIDITY_MAKER, "TAKER": c.LIQUIDITY_TAKER,
+    },
+    "ReportKind": {
+        "ACCEPTED": c.REPORT_KIND_ACCEPTED, "FILL": c.REPORT_KIND_FILL, "CANCELLED": c.REPORT_KIND_CANCELLED,
+        "REPLACED": c.REPORT_KIND_REPLACED, "REJECTED": c.REPORT_KIND_REJECTED,
+        "CANCEL_REJECTED": c.REPORT_KIND_CANCEL_REJECTED, "EXPIRED": c.REPORT_KIND_EXPIRED,
+        "UNKNOWN": c.REPORT_KIND_UNKNOWN, "NOT_FOUND": c.REPORT_KIND_NOT_FOUND,
+    },
+    "OrderState": {
+        "NONE": c.ORDER_STATE_NONE, "PENDING": c.ORDER_STATE_PENDING, "ACCEPTED": c.ORDER_STATE_ACCEPTED,
+        "PARTLY_FILLED": c.ORDER_STATE_PARTLY_FILLED, "FILLED": c.ORDER_STATE_FILLED,
+        "CANCEL_PENDING": c.ORDER_STATE_CANCEL_PENDING, "CANCELLED": c.ORDER_STATE_CANCELLED,
+        "REPLACE_PENDING": c.ORDER_STATE_REPLACE_PENDING, "REJECTED": c.ORDER_STATE_REJECTED,
+        "EXPIRED": c.ORDER_STATE_EXPIRED, "UNKNOWN": c.ORDER_STATE_UNKNOWN, "REPLACED": c.ORDER_STATE_REPLACED,
+    },
+    "Command": {
+        "HALT": c.COMMAND_HALT, "RESUME": c.COMMAND_RESUME, "FLATTEN": c.COMMAND_FLATTEN, "STOP": c.COMMAND_STOP,
+        "CANCEL_ALL": c.COMMAND_CANCEL_ALL,
+    },
+    "Refusal": {
+        "NONE": c.REFUSAL_NONE, "FRAME_MALFORMED": c.REFUSAL_FRAME_MALFORMED,
+        "FRAME_TOO_LARGE": c.REFUSAL_FRAME_TOO_LARGE, "FRAME_UNKNOWN_STREAM": c.REFUSAL_FRAME_UNKNOWN_STREAM,
+        "FRAME_UNKNOWN_SYMBOL": c.REFUSAL_FRAME_UNKNOWN_SYMBOL, "DECIMAL_INEXACT": c.REFUSAL_DECIMAL_INEXACT,
+        "UPDATE_DUPLICATE": c.REFUSAL_UPDATE_DUPLICATE, "UPDATE_BEFORE_SNAPSHOT": c.REFUSAL_UPDATE_BEFORE_SNAPSHOT,
+        "BOOK_NOT_VALID": c.REFUSAL_BOOK_NOT_VALID, "STALE_DATA": c.REFUSAL_STALE_DATA,
+        "KILL_SWITCH": c.REFUSAL_KILL_SWITCH, "PRICE_NOT_TICK": c.REFUSAL_PRICE_NOT_TICK,
+        "PRICE_COLLAR": c.REFUSAL_PRICE_COLLAR, "QUANTITY_ZERO": c.REFUSAL_QUANTITY_ZERO,
+        "QUANTITY_TOO_LARGE": c.REFUSAL_QUANTITY_TOO_LARGE, "ORDER_VALUE": c.REFUSAL_ORDER_VALUE,
+        "POSITION_LIMIT": c.REFUSAL_POSITION_LIMIT, "GROSS_NOTIONAL": c.REFUSAL_GROSS_NOTIONAL,
+        "MESSAGE_RATE": c.REFUSAL_MESSAGE_RATE, "REPEATED_ORDER": c.REFUSAL_REPEATED_ORDER,
+        "DAILY_LOSS": c.REFUSAL_DAILY_LOSS, "OPEN_ORDERS": c.REFUSAL_OPEN_ORDERS,
+        "INSTRUMENT_HALTED": c.REFUSAL_INSTRUMENT_HALTED, "INSTRUMENT_UNKNOWN": c.REFUSAL_INSTRUMENT_UNKNOWN,
+        "ARITHMETIC_OVERFLOW": c.REFUSAL_ARITHMETIC_OVERFLOW, "REDUCE_ONLY": c.REFUSAL_REDUCE_ONLY,
+        "ORDER_VALUE_TOO_SMALL": c.REFUSAL_ORDER_VALUE_TOO_SMALL, "NO_REFERENCE_PRICE": c.REFUSAL_NO_REFERENCE_PRICE,
+        "SIZE_ROUNDED_TO_ZERO": c.REFUSAL_SIZE_ROUNDED_TO_ZERO, "ORDER_TABLE_FULL": c.REFUSAL_ORDER_TABLE_FULL,
+        "ORDER_UNKNOWN": c.REFUSAL_ORDER_UNKNOWN, "ORDER_NOT_CANCELLABLE": c.REFUSAL_ORDER_NOT_CANCELLABLE,
+        "ORDER_RING_FULL": c.REFUSAL_ORDER_RING_FULL, "OUTBOX_FULL": c.REFUSAL_OUTBOX_FULL,
+        "STRATEGY_FAILED": c.REFUSAL_STRATEGY_FAILED, "FORECAST_MISSING": c.REFUSAL_FORECAST_MISSING,
+        "VENUE_REJECTED": c.REFUSAL_VENUE_REJECTED, "VENUE_DISCONNECTED": c.REFUSAL_VENUE_DISCONNECTED,
+        "VENUE_RATE_LIMIT": c.REFUSAL_VENUE_RATE_LIMIT,
+        "VENUE_INSUFFICIENT_BALANCE": c.REFUSAL_VENUE_INSUFFICIENT_BALANCE,
+        "VENUE_WOULD_TAKE": c.REFUSAL_VENUE_WOULD_TAKE, "VENUE_FILTER": c.REFUSAL_VENUE_FILTER,
+        "VENUE_TIMEOUT": c.REFUSAL_VENUE_TIMEOUT, "VENUE_UNKNOWN_ORDER": c.REFUSAL_VENUE_UNKNOWN_ORDER,
+        "GATEWAY_HALTED": c.REFUSAL_GATEWAY_HALTED, "GATEWAY_DUPLICATE_NUMBER": c.REFUSAL_GATEWAY_DUPLICATE_NUMBER,
+        "JOURNAL_FULL": c.REFUSAL_JOURNAL_FULL,
+    },
+}
+
+cdef Message _Message
+cdef char *_Message_start = <char *> &_Message
+# Offset and bytes of each field of Message.
+MESSAGE_FIELDS = {
+    "sequence": (<char *> &_Message.sequence - _Message_start, sizeof(_Message.sequence)),
+    "event_time_ns": (<char *> &_Message.event_time_ns - _Message_start, sizeof(_Message.event_time_ns)),
+    "receive_time_ns": (<char *> &_Message.receive_time_ns - _Message_start, sizeof(_Message.receive_time_ns)),
+    "instrument": (<char *> &_Message.instrument - _Message_start, sizeof(_Message.instrument)),
+    "kind": (<char *> &_Message.kind - _Message_start, sizeof(_Message.kind)),
+    "side": (<char *> &_Message.side - _Message_start, sizeof(_Message.side)),
+    "flags": (<char *> &_Message.flags - _Message_start, sizeof(_Message.flags)),
+    "price_ticks": (<char *> &_Message.price_ticks - _Message_start, sizeof(_Message.price_ticks)),
+    "quantity_lots": (<char *> &_Message.quantity_lots - _Message_start, sizeof(_Message.quantity_lots)),
+    "order_id": (<char *> &_Message.order_id - _Message_start, sizeof(_Message.order_id)),
+    "extra": (<char *> &_Message.extra - _Message_start, sizeof(_Message.extra)),
+}
+
+cdef OrderDetail _OrderDetail
+cdef char *_OrderDetail_start = <char *> &_OrderDetail
+# Offset and bytes of each field of OrderDetail.
+ORDER_DETAIL_FIELDS = {
+    "sequence": (<char *> &_OrderDetail.sequence - _OrderDetail_start, sizeof(_OrderDetail.sequence)),
+    "event_time_ns": (<char *> &_OrderDetail.event_time_ns - _OrderDetail_start, sizeof(_OrderDetail.event_time_ns)),
+    "receive_time_ns": (<char *> &_OrderDetail.receive_time_ns - _OrderDetail_start, sizeof(_OrderDetail.receive_time_ns)),
+    "instrument": (<char *> &_OrderDetail.instrument - _OrderDetail_start, sizeof(_OrderDetail.instrument)),
+    "kind": (<char *> &_OrderDetail.kind - _OrderDetail_start, sizeof(_OrderDetail.kind)),
+    "action": (<char *> &_OrderDetail.action - _OrderDetail_start, sizeof(_OrderDetail.action)),
+    "flags": (<char *> &_OrderDetail.flags - _OrderDetail_start, sizeof(_OrderDetail.flags)),
+    "cause_sequence": (<char *> &_OrderDetail.cause_sequence - _OrderDetail_start, sizeof(_OrderDetail.cause_sequence)),
+    "strategy": (<char *> &_OrderDetail.strategy - _OrderDetail_start, sizeof(_OrderDetail.strategy)),
+    "order_type": (<char *> &_OrderDetail.order_type - _OrderDetail_start, sizeof(_OrderDetail.order_type)),
+    "time_in_force": (<char *> &_OrderDetail.time_in_force - _OrderDetail_start, sizeof(_OrderDetail.time_in_force)),
+    "reduce_only": (<char *> &_OrderDetail.reduce_only - _OrderDetail_start, sizeof(_OrderDetail.reduce_only)),
+    "cause_source": (<char *> &_OrderDetail.cause_source - _OrderDetail_start, sizeof(_OrderDetail.cause_source)),
+    "target_order_id": (<char *> &_OrderDetail.target_order_id - _OrderDetail_start, sizeof(_OrderDetail.target_order_id)),
+    "tag": (<char *> &_OrderDetail.tag - _OrderDetail_start, sizeof(_OrderDetail.tag)),
+}
+
+cdef ReportDetail _ReportDetail
+cdef char *_ReportDetail_start = <char *> &_ReportDetail
+# Offset and bytes of each field of ReportDetail.
+REPORT_DETAIL_FIELDS = {
+    "sequence": (<char *> &_ReportDetail.sequence - _ReportDetail_start, sizeof(_ReportDetail.sequence)),
+    "event_time_ns": (<char *> &_ReportDetail.event_time_ns - _ReportDetail_start, sizeof(_ReportDetail.event_time_ns)),
+    "receive_time_ns": (<char *> &_ReportDetail.receive_time_ns - _ReportDetail_start, sizeof(_ReportDetail.receive_time_ns)),
+    "instrument": (<char *> &_ReportDetail.instrument - _ReportDetail_start, sizeof(_ReportDetail.instrument)),
+    "kind": (<char *> &_ReportDetail.kind - _ReportDetail_start, sizeof(_ReportDetail.kind)),
+    "liquidity": (<char *> &_ReportDetail.liquidity - _ReportDetail_start, sizeof(_ReportDetail.liquidity)),
+    "flags": (<char *> &_ReportDetail.flags - _ReportDetail_start, sizeof(_ReportDetail.flags)),
+    "venue_order_id": (<char *> &_ReportDetail.venue_order_id - _ReportDetail_start, sizeof(_ReportDetail.venue_order_id)),
+    "trade_id": (<char *> &_ReportDetail.trade_id - _ReportDetail_start, sizeof(_ReportDetail.trade_id)),
+    "fee_atoms": (<char *> &_ReportDetail.fee_atoms - _ReportDetail_start, sizeof(_ReportDetail.fee_atoms)),
+    "cumulative_lots": (<char *> &_ReportDetail.cumulative_lots - _ReportDetail_start, sizeof(_ReportDetail.cumulative_lots)),
+}
+
+
+def verify():
+    """Raises ImportError when a size, an offset or a value differs."""
+    for name, fields, size, dtype in (
+        ("Message", MESSAGE_FIELDS, sizeof(Message), messages.MESSAGE),
+        ("OrderDetail", ORDER_DETAIL_FIELDS, sizeof(OrderDetail), messages.ORDER_DETAIL),
+        ("ReportDetail", REPORT_DETAIL_FIELDS, sizeof(ReportDetail), messages.REPORT_DETAIL),
+    ):
+        numpy_fields = {field: (offset, kind.itemsize) for field, (kind, offset) in dtype.fields.items()}
+        if size != dtype.itemsize or fields != numpy_fields:
+            raise ImportError(f"{name} differs: message.pxd {size} bytes {fields}, messages.py {dtype.itemsize} {numpy_fields}")
+    for name, values in ENUMERATORS.items():
+        members = {member.name: int(member) for member in getattr(messages, name)}
+        if values != members:
+            different = sorted(set(values.items()) ^ set(members.items()))
+            raise ImportError(f"{name} differs between message.pxd and messages.py: {different}; rebuild after a change")
+    if c.SOURCE_SHIFT != messages.SOURCE_SHIFT:
+        raise ImportError(f"SOURCE_SHIFT differs: message.pxd {c.SOURCE_SHIFT}, messages.py {messages.SOURCE_SHIFT}")
+
+
+verify()
