@@ -128,6 +128,24 @@ cdef struct AccountView:
     int64_t last_fill_time_ns
     WorkingOrder working[WORKING_ORDERS]
 
+cdef struct OwnerView:            # row per slot of the order table; an order lies at order_id & (count - 1) or shortly after
+    int64_t order_id
+    int64_t strategy
+
+cdef struct ReportView:           # the REPORT being dispatched, as execution judged it: what on_fill and on_order are told
+    int64_t order_id
+    int64_t strategy              # -1: the order is unknown
+    int64_t applied               # 1: news. 0: a duplicate, or of an unknown order: tell nobody
+    int64_t event                 # ReportKind
+    int64_t code                  # Refusal that came with it
+    int64_t state                 # OrderState after it
+    int64_t side
+    int64_t price_ticks           # of this event
+    int64_t quantity_lots         # of this event: filled by it
+    int64_t remaining_lots        # of the order
+    int64_t fee_atoms
+    int64_t tag
+
 cdef struct RiskView:
     int64_t halted                # 1: kill switch or HALT
     int64_t halt_reason           # Refusal

@@ -39,6 +39,11 @@ ACCOUNT_VIEW = np.dtype(
     )]
     + [("working", WORKING_ORDER, WORKING_ORDERS)]
 )
+OWNER_VIEW = np.dtype([(name, "<i8") for name in ("order_id", "strategy")])
+REPORT_VIEW = np.dtype([(name, "<i8") for name in (
+    "order_id", "strategy", "applied", "event", "code", "state", "side", "price_ticks", "quantity_lots", "remaining_lots",
+    "fee_atoms", "tag",
+)])
 RISK_VIEW = np.dtype(
     [(name, "<i8") for name in (
         "halted", "halt_reason", "orders_passed", "orders_refused", "daily_pnl_atoms", "gross_notional_atoms",
@@ -49,6 +54,8 @@ assert BOOK_VIEW.itemsize == sizeof(BookView)
 assert FEATURE_VIEW.itemsize == sizeof(FeatureView)
 assert FORECAST_VIEW.itemsize == sizeof(ForecastView)
 assert ACCOUNT_VIEW.itemsize == sizeof(AccountView)
+assert OWNER_VIEW.itemsize == sizeof(OwnerView)
+assert REPORT_VIEW.itemsize == sizeof(ReportView)
 assert RISK_VIEW.itemsize == sizeof(RiskView)
 
 cdef bytes STEP_NAME = b"bot4.step"
