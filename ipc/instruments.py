@@ -31,7 +31,7 @@ INSTRUMENT = np.dtype(
         ("minimum_notional_atoms", "<i8"),
         ("maker_fee_e7", "<i8"),  # 1e-7 of the value: 10 bp = 10_000; negative is a rebate
         ("taker_fee_e7", "<i8"),
-        ("reserved", "<i8", 7),
+        ("reserved", "<i8", 9),
     ]
 )
 assert INSTRUMENT.itemsize == 256
@@ -110,6 +110,6 @@ def instrument(
         int(Decimal(minimum_notional) * ATOMS_PER_UNIT),
         maker_fee_e7,
         taker_fee_e7,
-        np.zeros(7, dtype="<i8"),
+        np.zeros(9, dtype="<i8"),
     )
     return row
