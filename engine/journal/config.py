@@ -1,0 +1,41 @@
+"""Settings of the journal."""
+
+from typing import Literal
+
+import msgspec
+
+MEBIBYTE = 1 << 20
+
+
+class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the journal groups, syncs, cuts and keeps. Raises ValueError naming the field and its limit.
+
+    `durability` says what the gateway waits for: "disk" holds order n back until the journal has it on disk; with "ring"
+    it does not, and the last moments before a power cut are rebuilt by asking the venue. The journal syncs in both.
+    """
+
+    durability: Literal["ring", "disk"] = "ring"
+    segment_mib: int = 1024
+    group_records: int = 16_384  # most records in one commit
+    keep_days: float = 30.0
+    keep_free_mib: int = 1024  # below this, closed segments that recovery does not need go, oldest first
+    stop_free_mib: int = 256  # below this, the disk counts as full: JOURNAL_FULL
+    idle_sleep_us: int = 200
+
+    def __post_init__(self) -> None:
+        limits = {
+            "segment_mib": (1, 1024),
+            "group_records": (1, 16_384),
+            "keep_days": (0.0, 36_500.0),
+            "keep_free_mib": (0, 1 << 30),
+            "stop_free_mib": (0, 1 << 30),
+            "idle_sleep_us": (1, 100_000),
+        }
+        for field, (least, most) in limits.items():
+            value = getattr(self, field)
+            if not least <= value <= most:
+                raise ValueError(f"journal.{field} must be from {least} to {most}, is {value}")
+
+    @property
+    def segment_bytes(self) -> int:
+        return self.segment_mib * MEBIBYTE

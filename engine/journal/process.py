@@ -1,0 +1,79 @@
+"""The journal process: consumes the journal ring until SIGTERM, drains it, closes the last segment by rule."""
+
+import signal
+import threading
+from pathlib import Path
+
+import msgspec
+
+from engine.journal.config import JournalSettings
+from engine.journal.segment import JournalUnwritable
+from engine.journal.status import JournalStatus
+from engine.journal.store import Store
+from engine.journal.writer import Writer
+from ipc.ring import Consumer, Ring
+
+CONSUMER_NAME = "journal"
+STATUS_NAME = "journal.status"
+
+
+class JournalProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`run_directory` holds the manifest and gets the journal; `ring` is the ring's segment, `status` the words' file."""
+
+    run_directory: str
+    ring: str
+    status: str
+    journal: JournalSettings = JournalSettings()
+
+
+def main(settings: JournalProcessSettings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises UserError, IntegrityError, SegmentError, JournalUnwritable."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    status = JournalStatus(Path(settings.status), create=True)
+    store = Store(Path(settings.run_directory), settings.journal)
+    consumer = attach(store, Ring.attach(settings.ring))
+    writer = Writer(store, consumer, status, settings.journal)
+    try:
+        serve(writer, consumer, stop, settings.journal.idle_sleep_us / 1e6)
+    except JournalUnwritable:
+        store.abandon()
+        raise
+    writer.close()
+
+
+def serve(writer: Writer, consumer: Consumer, stop: threading.Event, idle_s: float) -> None:
+    """Commits until `stop` is set and the ring is empty, or can never be emptied because the disk is full."""
+    while not stop.is_set():
+        if writer.step() == 0:
+            consumer.sleep(idle_s) if writer.waiting == 0 else stop.wait(idle_s)
+    writer.drain()
+
+
+def attach(store: Store, ring: Ring) -> Consumer:
+    """A held consumer that starts after the last record of this very ring in the journal, or at its first record."""
+    progress = store.progress
+    if progress.ring_epoch != ring.epoch or progress.ring_position < ring.base:
+        progress.ring_epoch, progress.ring_position = ring.epoch, ring.base
+    return ring.consumer(CONSUMER_NAME, progress.ring_position, hold=True)
+
+
+def drain(run_directory: Path, ring_path: Path, settings: JournalSettings, status_path: Path) -> int:
+    """Appends what a dead run left in its journal ring to its journal; returns how many records. Then the ring may go.
+
+    Raises UserError while a journal process of that run lives, JournalUnwritable when there is no room.
+    """
+    store = Store(run_directory, settings)
+    consumer = attach(store, Ring.attach(ring_path))
+    writer = Writer(store, consumer, JournalStatus(status_path, create=True), settings)
+    drained = writer.drain()
+    if writer.waiting:
+        store.abandon()
+        raise JournalUnwritable(
+            "JOURNAL_FULL: the dead run's journal ring cannot be drained: free some space", full=True
+        )
+    store.sync()
+    consumer.close()
+    store.abandon()
+    return drained

@@ -1,0 +1,130 @@
+"""Reading a run's journal in order, verified: closed segments by SHA-256 first, the open one in a child process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from engine.errors import IntegrityError
+from engine.journal.block import Block, Records, decode, header_of
+from engine.journal.manifest import Manifest, SegmentEntry, read_manifest, segment_path
+from engine.journal.segment import SegmentReader, sha256_of_file
+from engine.journal.verify import Request, verify_segment
+from ipc.messages import MESSAGE
+
+
+class Journal:
+    """The journal of one run, for reading. `live`: its writer is at work, so what is there is read without a verdict
+    on the open segment's pages; each block is still checked by CRC and chain as it is read."""
+
+    def __init__(self, run: Path, manifest: Manifest, *, live: bool) -> None:
+        self.run = run
+        self.manifest = manifest
+        self._live = live
+
+    @classmethod
+    def open(cls, run: Path | str, *, verify: bool = True, live: bool = False) -> "Journal":
+        """Opens the journal of a run folder. Raises UserError when there is none, IntegrityError naming the place.
+
+        A verified journal was read once from end to end; `verify=False` leaves that out and checks while reading.
+        """
+        journal = cls(Path(run), read_manifest(Path(run)), live=live)
+        if verify:
+            journal.verify()
+        return journal
+
+    # -- QUERIES --
+
+    @property
+    def segments(self) -> list[SegmentEntry]:
+        """Those still there, in order: retention removes the oldest."""
+        return [
+            entry
+            for entry in self.manifest.segments
+            if not entry.removed and (entry.end_position is not None or segment_path(self.run, entry.number).exists())
+        ]
+
+    @property
+    def first_position(self) -> int:
+        """Of the oldest record still there."""
+        segments = self.segments
+        return segments[0].first_position if segments else 0
+
+    def verify(self) -> None:
+        """Reads everything. Raises IntegrityError naming segment, and block and record where the damage is in one."""
+        for entry in self.segments:
+            if entry.sha256 is not None:
+                self._verify_closed(entry)
+            elif not (self._live and entry is self.manifest.segments[-1]):
+                verify_segment(self._request(entry))
+
+    def blocks(self, position: int = 0) -> Iterator[Block]:
+        """Blocks in order, from the one that holds `position` on. Raises IntegrityError at the first wrong one."""
+        chain: bytes | None = None
+        for entry in self.segments:
+            if entry.end_position is not None and entry.end_position <= position:
+                continue
+            for block in self._segment_blocks(entry, position, chain):
+                chain = block.chain
+                yield block
+
+    def records(self, position: int = 0) -> Iterator[Records]:
+        """Read-only arrays of records (dtype MESSAGE), block by block, from exactly `position` on."""
+        for block in self.blocks(position):
+            yield block.records[max(0, position - block.first_position) :]
+
+    def read(self, position: int = 0) -> Records:
+        """All records from `position` on in one array; for tests and small runs."""
+        parts = list(self.records(position))
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=MESSAGE)
+
+    # -- verification --
+
+    def _segment_blocks(self, entry: SegmentEntry, position: int, chain: bytes | None) -> Iterator[Block]:
+        live = self._live and entry.end_position is None
+        try:
+            reader = SegmentReader(segment_path(self.run, entry.number), live=live)
+        except lmdb.Error as error:
+            raise IntegrityError(f"journal segment {entry.number}: {error}") from None
+        try:
+            number = entry.first_block if chain is not None else None
+            for first, value in reader.values(position):
+                if number is None:  # the first block read: its number and chain start the comparison
+                    header = header_of(value)
+                    number, chain = int(header["block"]), header["previous_chain"].tobytes()
+                    if first == entry.first_position:
+                        number, chain = entry.first_block, bytes.fromhex(entry.previous_chain)
+                assert chain is not None
+                block = decode(value, entry.number, number, chain)
+                number, chain = number + 1, block.chain
+                yield block
+        except lmdb.Error as error:
+            raise IntegrityError(f"journal segment {entry.number}: its page structure is damaged ({error})") from None
+        finally:
+            reader.close()
+
+    def _verify_closed(self, entry: SegmentEntry) -> None:
+        place = f"journal segment {entry.number}"
+        path = segment_path(self.run, entry.number)
+        try:
+            actual = sha256_of_file(path)
+        except FileNotFoundError:
+            raise IntegrityError(f"{place}: {path} is missing; restore it from a copy") from None
+        if actual == entry.sha256:
+            return
+        verdict = verify_segment(self._request(entry))  # names block and record where the damage is in one
+        where = "outside its blocks" if verdict.end_position == entry.end_position else "the end is missing"
+        raise IntegrityError(
+            f"{place}: {path} has SHA-256 {actual[:16]}..., the manifest says {str(entry.sha256)[:16]}... ({where}); "
+            "restore it from a copy"
+        )
+
+    def _request(self, entry: SegmentEntry) -> Request:
+        return Request(
+            path=str(segment_path(self.run, entry.number)),
+            segment=entry.number,
+            first_block=entry.first_block,
+            first_position=entry.first_position,
+            previous_chain=entry.previous_chain,
+        )

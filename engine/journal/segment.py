@@ -1,0 +1,142 @@
+"""One segment of the journal: an LMDB environment, key = first position (big-endian i64), value = block.
+
+LMDB runs with MDB_NOMETASYNC, never MDB_NOSYNC: a commit has its pages on disk when it returns, while its meta page
+reaches the disk with the next commit or `sync`. So a committed block survives the death of any process, and survives a
+power cut once the next commit or a `sync` has returned. Not MDB_WRITEMAP: on a full disk a store into a mapped hole is
+a SIGBUS, a write is an error that can be handled.
+"""
+
+import errno
+import hashlib
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+import msgspec
+
+PAGE_BYTES = 4096
+PAGE_HEADER_BYTES = 16
+SPARE_PAGES = 64  # for the tree above the blocks and for LMDB's list of free pages
+PREVIOUS_KEY = b"\0"  # sorts before every position: JSON of PreviousSegment
+READERS = 16
+FULL_CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class JournalUnwritable(Exception):
+    """Nothing was written, and the writer must stop consuming. `full`: room may come back, trying again is safe.
+
+    Otherwise the disk failed: pages that it did not take are no longer marked as unwritten, so only a new process that
+    verifies what is there may go on.
+    """
+
+    def __init__(self, message: str, *, full: bool) -> None:
+        super().__init__(message)
+        self.full = full
+
+
+class PreviousSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a segment says of the one before it."""
+
+    number: int
+    sha256: str
+
+
+def key_of(position: int) -> bytes:
+    return struct.pack(">q", position)
+
+
+def position_of(key: bytes) -> int:
+    (position,) = struct.unpack(">q", key)
+    return int(position)
+
+
+def sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class SegmentWriter:
+    """A segment open for appending."""
+
+    def __init__(self, path: Path, map_bytes: int) -> None:
+        self.path = path
+        self._map_pages = map_bytes // PAGE_BYTES
+        with _coded():
+            self._environment = lmdb.Environment(
+                str(path), map_size=self._map_pages * PAGE_BYTES, subdir=False, metasync=False, max_readers=READERS
+            )
+
+    # -- QUERIES --
+
+    def has_room(self, value_bytes: int) -> bool:
+        """Whether a block of so many bytes fits below the segment's limit."""
+        pages = -(-(value_bytes + PAGE_HEADER_BYTES) // PAGE_BYTES)
+        return int(self._environment.info()["last_pgno"]) + 1 + pages + SPARE_PAGES <= self._map_pages
+
+    # -- COMMANDS --
+
+    def append(self, position: int, value: memoryview) -> None:
+        """Commits one block. Raises JournalUnwritable; then nothing was written."""
+        with _coded(), self._environment.begin(write=True) as transaction:
+            transaction.put(key_of(position), value, append=True)
+
+    def name_previous(self, previous: PreviousSegment) -> None:
+        """Notes the SHA-256 of the closed segment before this one."""
+        with _coded(), self._environment.begin(write=True) as transaction:
+            transaction.put(PREVIOUS_KEY, msgspec.json.encode(previous))
+
+    def sync(self) -> None:
+        """Puts the last commit's meta page on disk too."""
+        with _coded():
+            self._environment.sync(True)
+
+    def close(self) -> None:
+        self._environment.close()
+
+
+@contextmanager
+def _coded() -> Iterator[None]:
+    try:
+        yield
+    except lmdb.Error as error:
+        full = isinstance(error, lmdb.MapFullError) or error.code in FULL_CODES
+        raise JournalUnwritable(f"JOURNAL_FULL: {error}", full=full) from error
+
+
+class SegmentReader:
+    """A segment open for reading; `live`: its writer may be at work. Opening a damaged file can kill the process."""
+
+    def __init__(self, path: Path, *, live: bool) -> None:
+        self._environment = lmdb.Environment(
+            str(path), subdir=False, readonly=True, lock=live, create=False, readahead=True, max_readers=READERS
+        )
+
+    def previous(self) -> PreviousSegment | None:
+        """What this segment says of the one before; None in the first, or until that one's hash is known."""
+        with self._environment.begin() as transaction:
+            data = transaction.get(PREVIOUS_KEY)
+        return None if data is None else msgspec.json.decode(data, type=PreviousSegment)
+
+    def values(self, position: int) -> Iterator[tuple[int, bytes]]:
+        """(first position, encoded block) in order, from the block that holds `position` on."""
+        with self._environment.begin() as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(key_of(position))
+            if (not found or position_of(cursor.key()) > position) and (cursor.prev() if found else cursor.last()):
+                found = True  # the block before is the one that holds it
+            if found and cursor.key() == PREVIOUS_KEY:
+                found = cursor.next()
+            while found:
+                yield position_of(cursor.key()), cursor.value()
+                found = cursor.next()
+
+    def last(self) -> tuple[int, bytes] | None:
+        """The last block, or None when there is none."""
+        with self._environment.begin() as transaction, transaction.cursor() as cursor:
+            if not cursor.last() or cursor.key() == PREVIOUS_KEY:
+                return None
+            return position_of(cursor.key()), cursor.value()
+
+    def close(self) -> None:
+        self._environment.close()

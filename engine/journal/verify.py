@@ -1,0 +1,103 @@
+"""Verification of one segment in a child process: LMDB reads mapped memory, and a damaged page can kill its reader.
+
+`python -m engine.journal.verify` reads one JSON request from stdin and prints one JSON `Verdict`; `verify_segment` runs
+it, and takes death by a signal, or silence beyond the time-out, for what it is: a damaged file.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import lmdb
+import msgspec
+
+from engine.errors import IntegrityError
+from engine.journal.block import Block, decode
+from engine.journal.segment import SegmentReader
+
+TIMEOUT_S = 300.0
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Request(msgspec.Struct, kw_only=True):
+    path: str
+    segment: int
+    first_block: int
+    first_position: int
+    previous_chain: str  # hexadecimal
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """`error` is None when every block is as it was written; the rest describes the end of the segment."""
+
+    error: str | None = None
+    blocks: int = 0
+    end_position: int = 0
+    chain: str = ""
+    previous_sha256: str | None = None
+
+
+def verify_segment(request: Request, timeout_s: float = TIMEOUT_S) -> Verdict:
+    """Verifies a segment that nobody is writing, in a child process. Raises IntegrityError naming the place."""
+    place = f"journal segment {request.segment}"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "engine.journal.verify"],
+            input=msgspec.json.encode(request),
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        )
+    except subprocess.TimeoutExpired:
+        raise IntegrityError(f"{place}: not read within {timeout_s:.0f} s; restore it from a copy") from None
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        raise IntegrityError(
+            f"{place}: its page structure is damaged (reading it ended in {name}); restore it from a copy"
+        )
+    if child.returncode != 0:
+        reason = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
+        raise IntegrityError(f"{place}: could not be verified: {reason[0]}")
+    verdict = msgspec.json.decode(child.stdout, type=Verdict)
+    if verdict.error is not None:
+        raise IntegrityError(verdict.error)
+    return verdict
+
+
+def examine(request: Request) -> Verdict:
+    """The work itself, in this process."""
+    verdict = Verdict(end_position=request.first_position, chain=request.previous_chain)
+    place = f"journal segment {request.segment}"
+    try:
+        reader = SegmentReader(Path(request.path), live=False)
+        previous = reader.previous()
+        verdict.previous_sha256 = previous.sha256 if previous else None
+        for position, value in reader.values(0):
+            block = request.first_block + verdict.blocks
+            if position != verdict.end_position:
+                verdict.error = f"{place}, block {block}: lies at position {position}, expected {verdict.end_position}"
+                return verdict
+            decoded: Block = decode(value, request.segment, block, bytes.fromhex(verdict.chain))
+            if decoded.first_position != position:
+                verdict.error = (
+                    f"{place}, block {block}, header: says position {decoded.first_position}, not {position}"
+                )
+                return verdict
+            verdict.blocks += 1
+            verdict.end_position = decoded.end_position
+            verdict.chain = decoded.chain.hex()
+    except IntegrityError as error:
+        verdict.error = str(error)
+    except (lmdb.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        block = request.first_block + verdict.blocks
+        verdict.error = f"{place}, block {block}: its page structure is damaged ({error}); restore it from a copy"
+    return verdict
+
+
+if __name__ == "__main__":
+    verdict = examine(msgspec.json.decode(sys.stdin.buffer.read(), type=Request))
+    sys.stdout.buffer.write(msgspec.json.encode(verdict))
