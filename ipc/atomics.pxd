@@ -6,9 +6,11 @@ cdef extern from *:
     #include <stdint.h>
     static inline int64_t bot4_load_acquire(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
     static inline int64_t bot4_load_relaxed(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-    static inline void bot4_store_release(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
-    static inline void bot4_store_relaxed(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
-    static inline uint32_t bot4_exchange(uint32_t *word, uint32_t value) { return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST); }
+    static inline void bot4_store_release(int64_t *word, int64_t to) { __atomic_store_n(word, to, __ATOMIC_RELEASE); }
+    static inline void bot4_store_relaxed(int64_t *word, int64_t to) { __atomic_store_n(word, to, __ATOMIC_RELAXED); }
+    static inline uint32_t bot4_exchange(uint32_t *word, uint32_t to) {
+        return __atomic_exchange_n(word, to, __ATOMIC_SEQ_CST);
+    }
     static inline uint32_t bot4_load_u32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
     static inline void bot4_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
     static inline void bot4_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }

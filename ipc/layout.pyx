@@ -99,59 +99,59 @@ ENUMERATORS = {
     },
 }
 
-cdef Message _Message
-cdef char *_Message_start = <char *> &_Message
+cdef Message m
+cdef char *m_at = <char *> &m
 # Offset and bytes of each field of Message.
 MESSAGE_FIELDS = {
-    "sequence": (<char *> &_Message.sequence - _Message_start, sizeof(_Message.sequence)),
-    "event_time_ns": (<char *> &_Message.event_time_ns - _Message_start, sizeof(_Message.event_time_ns)),
-    "receive_time_ns": (<char *> &_Message.receive_time_ns - _Message_start, sizeof(_Message.receive_time_ns)),
-    "instrument": (<char *> &_Message.instrument - _Message_start, sizeof(_Message.instrument)),
-    "kind": (<char *> &_Message.kind - _Message_start, sizeof(_Message.kind)),
-    "side": (<char *> &_Message.side - _Message_start, sizeof(_Message.side)),
-    "flags": (<char *> &_Message.flags - _Message_start, sizeof(_Message.flags)),
-    "price_ticks": (<char *> &_Message.price_ticks - _Message_start, sizeof(_Message.price_ticks)),
-    "quantity_lots": (<char *> &_Message.quantity_lots - _Message_start, sizeof(_Message.quantity_lots)),
-    "order_id": (<char *> &_Message.order_id - _Message_start, sizeof(_Message.order_id)),
-    "extra": (<char *> &_Message.extra - _Message_start, sizeof(_Message.extra)),
+    "sequence": (<char *> &m.sequence - m_at, sizeof(m.sequence)),
+    "event_time_ns": (<char *> &m.event_time_ns - m_at, sizeof(m.event_time_ns)),
+    "receive_time_ns": (<char *> &m.receive_time_ns - m_at, sizeof(m.receive_time_ns)),
+    "instrument": (<char *> &m.instrument - m_at, sizeof(m.instrument)),
+    "kind": (<char *> &m.kind - m_at, sizeof(m.kind)),
+    "side": (<char *> &m.side - m_at, sizeof(m.side)),
+    "flags": (<char *> &m.flags - m_at, sizeof(m.flags)),
+    "price_ticks": (<char *> &m.price_ticks - m_at, sizeof(m.price_ticks)),
+    "quantity_lots": (<char *> &m.quantity_lots - m_at, sizeof(m.quantity_lots)),
+    "order_id": (<char *> &m.order_id - m_at, sizeof(m.order_id)),
+    "extra": (<char *> &m.extra - m_at, sizeof(m.extra)),
 }
 
-cdef OrderDetail _OrderDetail
-cdef char *_OrderDetail_start = <char *> &_OrderDetail
+cdef OrderDetail o
+cdef char *o_at = <char *> &o
 # Offset and bytes of each field of OrderDetail.
 ORDER_DETAIL_FIELDS = {
-    "sequence": (<char *> &_OrderDetail.sequence - _OrderDetail_start, sizeof(_OrderDetail.sequence)),
-    "event_time_ns": (<char *> &_OrderDetail.event_time_ns - _OrderDetail_start, sizeof(_OrderDetail.event_time_ns)),
-    "receive_time_ns": (<char *> &_OrderDetail.receive_time_ns - _OrderDetail_start, sizeof(_OrderDetail.receive_time_ns)),
-    "instrument": (<char *> &_OrderDetail.instrument - _OrderDetail_start, sizeof(_OrderDetail.instrument)),
-    "kind": (<char *> &_OrderDetail.kind - _OrderDetail_start, sizeof(_OrderDetail.kind)),
-    "action": (<char *> &_OrderDetail.action - _OrderDetail_start, sizeof(_OrderDetail.action)),
-    "flags": (<char *> &_OrderDetail.flags - _OrderDetail_start, sizeof(_OrderDetail.flags)),
-    "cause_sequence": (<char *> &_OrderDetail.cause_sequence - _OrderDetail_start, sizeof(_OrderDetail.cause_sequence)),
-    "strategy": (<char *> &_OrderDetail.strategy - _OrderDetail_start, sizeof(_OrderDetail.strategy)),
-    "order_type": (<char *> &_OrderDetail.order_type - _OrderDetail_start, sizeof(_OrderDetail.order_type)),
-    "time_in_force": (<char *> &_OrderDetail.time_in_force - _OrderDetail_start, sizeof(_OrderDetail.time_in_force)),
-    "reduce_only": (<char *> &_OrderDetail.reduce_only - _OrderDetail_start, sizeof(_OrderDetail.reduce_only)),
-    "cause_source": (<char *> &_OrderDetail.cause_source - _OrderDetail_start, sizeof(_OrderDetail.cause_source)),
-    "target_order_id": (<char *> &_OrderDetail.target_order_id - _OrderDetail_start, sizeof(_OrderDetail.target_order_id)),
-    "tag": (<char *> &_OrderDetail.tag - _OrderDetail_start, sizeof(_OrderDetail.tag)),
+    "sequence": (<char *> &o.sequence - o_at, sizeof(o.sequence)),
+    "event_time_ns": (<char *> &o.event_time_ns - o_at, sizeof(o.event_time_ns)),
+    "receive_time_ns": (<char *> &o.receive_time_ns - o_at, sizeof(o.receive_time_ns)),
+    "instrument": (<char *> &o.instrument - o_at, sizeof(o.instrument)),
+    "kind": (<char *> &o.kind - o_at, sizeof(o.kind)),
+    "action": (<char *> &o.action - o_at, sizeof(o.action)),
+    "flags": (<char *> &o.flags - o_at, sizeof(o.flags)),
+    "cause_sequence": (<char *> &o.cause_sequence - o_at, sizeof(o.cause_sequence)),
+    "strategy": (<char *> &o.strategy - o_at, sizeof(o.strategy)),
+    "order_type": (<char *> &o.order_type - o_at, sizeof(o.order_type)),
+    "time_in_force": (<char *> &o.time_in_force - o_at, sizeof(o.time_in_force)),
+    "reduce_only": (<char *> &o.reduce_only - o_at, sizeof(o.reduce_only)),
+    "cause_source": (<char *> &o.cause_source - o_at, sizeof(o.cause_source)),
+    "target_order_id": (<char *> &o.target_order_id - o_at, sizeof(o.target_order_id)),
+    "tag": (<char *> &o.tag - o_at, sizeof(o.tag)),
 }
 
-cdef ReportDetail _ReportDetail
-cdef char *_ReportDetail_start = <char *> &_ReportDetail
+cdef ReportDetail r
+cdef char *r_at = <char *> &r
 # Offset and bytes of each field of ReportDetail.
 REPORT_DETAIL_FIELDS = {
-    "sequence": (<char *> &_ReportDetail.sequence - _ReportDetail_start, sizeof(_ReportDetail.sequence)),
-    "event_time_ns": (<char *> &_ReportDetail.event_time_ns - _ReportDetail_start, sizeof(_ReportDetail.event_time_ns)),
-    "receive_time_ns": (<char *> &_ReportDetail.receive_time_ns - _ReportDetail_start, sizeof(_ReportDetail.receive_time_ns)),
-    "instrument": (<char *> &_ReportDetail.instrument - _ReportDetail_start, sizeof(_ReportDetail.instrument)),
-    "kind": (<char *> &_ReportDetail.kind - _ReportDetail_start, sizeof(_ReportDetail.kind)),
-    "liquidity": (<char *> &_ReportDetail.liquidity - _ReportDetail_start, sizeof(_ReportDetail.liquidity)),
-    "flags": (<char *> &_ReportDetail.flags - _ReportDetail_start, sizeof(_ReportDetail.flags)),
-    "venue_order_id": (<char *> &_ReportDetail.venue_order_id - _ReportDetail_start, sizeof(_ReportDetail.venue_order_id)),
-    "trade_id": (<char *> &_ReportDetail.trade_id - _ReportDetail_start, sizeof(_ReportDetail.trade_id)),
-    "fee_atoms": (<char *> &_ReportDetail.fee_atoms - _ReportDetail_start, sizeof(_ReportDetail.fee_atoms)),
-    "cumulative_lots": (<char *> &_ReportDetail.cumulative_lots - _ReportDetail_start, sizeof(_ReportDetail.cumulative_lots)),
+    "sequence": (<char *> &r.sequence - r_at, sizeof(r.sequence)),
+    "event_time_ns": (<char *> &r.event_time_ns - r_at, sizeof(r.event_time_ns)),
+    "receive_time_ns": (<char *> &r.receive_time_ns - r_at, sizeof(r.receive_time_ns)),
+    "instrument": (<char *> &r.instrument - r_at, sizeof(r.instrument)),
+    "kind": (<char *> &r.kind - r_at, sizeof(r.kind)),
+    "liquidity": (<char *> &r.liquidity - r_at, sizeof(r.liquidity)),
+    "flags": (<char *> &r.flags - r_at, sizeof(r.flags)),
+    "venue_order_id": (<char *> &r.venue_order_id - r_at, sizeof(r.venue_order_id)),
+    "trade_id": (<char *> &r.trade_id - r_at, sizeof(r.trade_id)),
+    "fee_atoms": (<char *> &r.fee_atoms - r_at, sizeof(r.fee_atoms)),
+    "cumulative_lots": (<char *> &r.cumulative_lots - r_at, sizeof(r.cumulative_lots)),
 }
 
 
@@ -164,7 +164,7 @@ def verify():
     ):
         numpy_fields = {field: (offset, kind.itemsize) for field, (kind, offset) in dtype.fields.items()}
         if size != dtype.itemsize or fields != numpy_fields:
-            raise ImportError(f"{name} differs: message.pxd {size} bytes {fields}, messages.py {dtype.itemsize} {numpy_fields}")
+            raise ImportError(f"{name} differs between message.pxd ({size} bytes) and messages.py: {fields}, {numpy_fields}")
     for name, values in ENUMERATORS.items():
         members = {member.name: int(member) for member in getattr(messages, name)}
         if values != members:

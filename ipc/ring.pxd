@@ -25,6 +25,8 @@ cdef class Producer:
     # Publishes one message (or several whole ones) by a single store of the head; gives each record its sequence.
     # Returns the position of the first record, or -1 when a gated ring has no room: nothing was written.
     cdef int64_t publish(self, Message *records, int64_t count) noexcept nogil
+    # The same, but every record keeps its `sequence`: the journal ring holds copies of what other rings numbered.
+    cdef int64_t publish_kept(self, const Message *records, int64_t count) noexcept nogil
     # Wakes blocked consumers, if there are any. A system call: never from the core.
     cdef void wake(self) noexcept nogil
     cdef void _ask_consumers(self) noexcept nogil
@@ -53,7 +55,7 @@ cdef class Consumer:
     cdef int64_t poll(self, Message *out, int64_t capacity) noexcept nogil
     # For a consumer that holds: tells the producer that records before `position` are needed no more.
     cdef void release(self, int64_t position) noexcept nogil
-    # After an empty poll: one round of the strategy (ipc/waiting.pxd); block ends at a new record, a wake-up or the time-out.
+    # After an empty poll: one round of the strategy (ipc/waiting.pxd); block ends at a record, a wake-up or the time-out.
     cdef void wait(self, int strategy, int64_t timeout_ns) noexcept nogil
     cdef int64_t _oldest(self) noexcept nogil
     cdef int64_t _lapped(self) noexcept nogil

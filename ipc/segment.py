@@ -13,9 +13,9 @@ A segment is a file on a tmpfs in the run directory, mapped by every process tha
            | i64 | i64  | i64  |
            +-----+------+------+
 
-Locks are open-file-description locks on single bytes of the file: they vanish with their holder however it dies, so a
-lock that can be taken proves that its former holder is gone. A file is created under another name and linked into place,
-so a reader sees a whole segment or none.
+Locks are open-file-description locks on single bytes of the file: they vanish with their holder however it dies, so
+a lock that can be taken proves that its former holder is gone. A file is created under another name and linked into
+place, so a reader sees a whole segment or none.
 """
 
 import errno
@@ -50,7 +50,7 @@ class SegmentError(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What the first page says. `base` is the position of the first record ever in this file, `epoch` its incarnation."""
+    """What the first page says. `base` is the position of the first record ever in this file."""
 
     kind: str
     epoch: int
@@ -80,7 +80,7 @@ class Header:
         """The header of a page. Raises SegmentError when it is not one that this build understands."""
         if len(page) < HEADER_BYTES or page[:8] != MAGIC:
             raise SegmentError(f"{path} is not a Bot4 segment: remove it or choose another run directory")
-        magic, layout, schema, kind, *rest = _HEADER.unpack_from(page)
+        _, layout, schema, kind, *rest = _HEADER.unpack_from(page)
         if (layout, schema) != (LAYOUT_VERSION, SCHEMA_VERSION):
             raise SegmentError(
                 f"{path} has layout {layout} and schema {schema}, this build reads {LAYOUT_VERSION} and "

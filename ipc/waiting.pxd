@@ -8,7 +8,9 @@ cdef enum:
 
 # Call after an empty poll: returns at once (spin, yield) or when *watched is no longer `seen`, after a wake-up or when
 # timeout_ns is over (block). `sleeping` is the futex word of the segment; NULL makes block a plain bounded sleep.
-cdef void wait(int strategy, const int64_t *watched, int64_t seen, uint32_t *sleeping, int64_t timeout_ns) noexcept nogil
+cdef void wait(
+    int strategy, const int64_t *watched, int64_t seen, uint32_t *sleeping, int64_t timeout_ns
+) noexcept nogil
 
 # Wakes the blocked consumers of a segment if there are any. Never called by the core: it is a system call.
 cdef void wake(uint32_t *sleeping) noexcept nogil

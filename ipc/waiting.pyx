@@ -27,7 +27,9 @@ cdef extern from *:
         struct timespec span = bot4_timespec(timeout_ns);
         syscall(SYS_futex, word, FUTEX_WAIT, value, &span, NULL, 0);
     }
-    static inline void bot4_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0); }
+    static inline void bot4_futex_wake(uint32_t *word) {
+        syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
+    }
     static inline void bot4_sleep(int64_t ns) { struct timespec span = bot4_timespec(ns); nanosleep(&span, NULL); }
     """
     void pause "bot4_pause"() noexcept nogil
@@ -37,7 +39,9 @@ cdef extern from *:
     int sched_yield() noexcept nogil
 
 
-cdef void wait(int strategy, const int64_t *watched, int64_t seen, uint32_t *sleeping, int64_t timeout_ns) noexcept nogil:
+cdef void wait(
+    int strategy, const int64_t *watched, int64_t seen, uint32_t *sleeping, int64_t timeout_ns
+) noexcept nogil:
     if strategy == WAIT_SPIN:
         pause()
     elif strategy == WAIT_YIELD:
@@ -53,14 +57,14 @@ cdef void wait(int strategy, const int64_t *watched, int64_t seen, uint32_t *sle
 
 
 cdef void wake(uint32_t *sleeping) noexcept nogil:
-    # The flag is lowered here and not by the sleeper, so one that was killed asleep costs one needless wake-up, not many.
+    # Lowered here and not by the sleeper, so one that was killed asleep costs one needless wake-up, not many.
     fence_full()
     if load_u32(sleeping) != 0 and exchange(sleeping, 0) != 0:
         futex_wake(sleeping)
 
 
 def choose(int spinners):
-    """SPIN if this process may use at least `spinners` + 2 cores, else YIELD. Cold consumers use BLOCK, whatever there is."""
+    """SPIN if this process may use at least `spinners` + 2 cores, else YIELD. Cold consumers always use BLOCK."""
     if spinners < 1:
         raise ValueError(f"spinners is {spinners}: count at least the asker")
     return SPIN if len(os.sched_getaffinity(0)) >= spinners + 2 else YIELD
