@@ -34,6 +34,7 @@ def extensions() -> list[Extension]:
             ".".join(path.with_suffix("").parts),
             [str(path)],
             extra_compile_args=FLAGS,
+            include_dirs=[str(path.parent)],
             define_macros=[("BOT4_CHECKED", "1" if CHECKED else "0"), ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         )
         for path in paths

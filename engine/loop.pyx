@@ -1,0 +1,298 @@
+"""The duty cycle of the core: poll, journal, decide, journal, publish.
+
+For each input, in this order and no other (an exhaustive crash-point model found every other order wanting, see
+engine/journal/protocol_model.py):
+
+    1. the input is copied to the journal ring
+    2. the stages work on it
+    3. what they said is copied to the journal ring
+    4. orders are published to the order ring, the n-th at place n
+
+The loop owns a thread and never holds the GIL in it. What it learns itself (the time when idle, a lap, a full ring) becomes
+a message of source LOOP and goes the same way. Latencies are taken here and go to telemetry only.
+"""
+
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.string cimport memset
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from engine.core cimport Core
+from engine.stage cimport STAGES, ends_batch, records_of
+from ipc cimport waiting
+from ipc.counters cimport Counters, Histogram, put, record
+from ipc.message cimport (
+    FLAG_LAST, KIND_LAPPED, KIND_RING_FULL, KIND_ORDER, KIND_TIME, Message, SOURCE_COMMANDS, SOURCE_CORE, SOURCE_LOOP, SOURCE_MARKET,
+    SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
+)
+from ipc.ring cimport Consumer, POLL_LAPPED, Producer
+
+import time
+
+import numpy as np
+
+from ipc.messages import MESSAGE
+
+cdef extern from "crash_points.h":
+    long long crash_input "bot4_crash_input"
+    int crash_step "bot4_crash_step"
+    void crash_point "BOT4_CRASH_POINT"(int64_t input, int step) noexcept nogil
+
+cdef extern from "<x86intrin.h>":
+    uint64_t __rdtsc() noexcept nogil
+
+cdef extern from *:
+    """
+    #define bot4_store(word, value) __atomic_store_n(word, value, __ATOMIC_RELEASE)
+    #define bot4_load(word) __atomic_load_n(word, __ATOMIC_ACQUIRE)
+    #define bot4_fence() __atomic_thread_fence(__ATOMIC_RELEASE)
+    """
+    void store "bot4_store"(int64_t *word, int64_t value) noexcept nogil
+    int64_t load "bot4_load"(int64_t *word) noexcept nogil
+    void fence "bot4_fence"() noexcept nogil
+
+cdef enum:
+    SOURCES = 4
+    INBOX_RECORDS = 8192       # more than the largest message batch that one poll brings
+    CHUNK = 256                # records of one source before the others are asked again
+    ORDER_MARGIN = 2048        # order ring: room below which new orders are refused
+    SAMPLE_MASK = 15           # one input in sixteen is timed slot by slot
+
+STEP_BEFORE, STEP_INPUT_JOURNALED, STEP_DECIDED, STEP_OUTPUTS_JOURNALED, STEP_PUBLISHED, STEP_SEALED = range(6)
+cpdef enum Ending:
+    STOPPED = 0
+    FAULTED = 1
+
+COUNTERS = ("inputs", "orders", "polls", "journal_waits", "lapped_records")
+HISTOGRAMS = ("tick_to_order", "market_age")  # and slot.NAME for each slot
+
+cdef int64_t TIME_STEP_NS = 1_000_000
+
+
+def stamp_counter_ns():
+    """Nanoseconds of one tick of the CPU's time-stamp counter, measured over 50 ms; for telemetry only."""
+    cdef uint64_t started = __rdtsc(), ended
+    started_ns = time.monotonic_ns()
+    time.sleep(0.05)
+    ended = __rdtsc()
+    return (time.monotonic_ns() - started_ns) / <double> (ended - started)
+
+
+cdef inline int64_t now_ns() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_REALTIME, &moment)
+    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+
+
+cdef class CoreLoop:
+    """Runs a core between its rings until told to stop or a stage faults.
+
+    sources: {Source: Consumer}, asked in the order reports, commands, results, market. counters: a segment of this loop's
+    own with COUNTERS and HISTOGRAMS: a histogram for each slot (`slot.` and its name, ns a step), `tick_to_order` (poll to
+    publish) and `market_age` (the feed's receive stamp to the core's clock).
+    """
+
+    cdef Core core
+    cdef Producer journal
+    cdef Producer orders
+    cdef void *consumers[SOURCES]         # Consumer objects, kept alive by _owners
+    cdef int64_t sources[SOURCES]
+    cdef list _owners
+    cdef int source_count
+    cdef int strategy                     # ipc.waiting
+    cdef Message *inbox
+    cdef object _memory
+    cdef int64_t made                     # messages of source LOOP so far
+    cdef int64_t last_time_ns
+    cdef bint orders_full
+    cdef int64_t stop_word
+    cdef int64_t even                     # odd while an input is worked on: the views may be torn
+    cdef double ns_per_tick
+    cdef Histogram *slots[STAGES]
+    cdef Histogram *tick_to_order
+    cdef Histogram *market_age
+    cdef int64_t *inputs_counter
+    cdef int64_t *orders_counter
+    cdef int64_t *polls_counter
+    cdef int64_t *waits_counter           # times the loop had to wait for room in the journal ring
+    cdef int64_t *lapped_counter          # records that the sources overwrote before they were read
+    cdef int64_t polls
+
+    def __cinit__(self, Core core, Producer journal, Producer orders, dict sources, Counters counters, *,
+                  int strategy, double ns_per_tick, int64_t made=0):
+        cdef int i
+        self.core, self.journal, self.orders = core, journal, orders
+        self.strategy, self.ns_per_tick, self.made = strategy, ns_per_tick, made
+        self._owners = [counters]
+        for source in (SOURCE_REPORTS, SOURCE_COMMANDS, SOURCE_RESULTS, SOURCE_MARKET):
+            if source in sources:
+                self._owners.append(sources[source])
+                self.consumers[self.source_count] = <void *> (<Consumer?> sources[source])
+                self.sources[self.source_count] = source
+                self.source_count += 1
+        for i, name in enumerate(core.names):
+            self.slots[i] = counters.histogram(f"slot.{name}")
+        self.tick_to_order = counters.histogram("tick_to_order")
+        self.market_age = counters.histogram("market_age")
+        self.inputs_counter = counters.counter("inputs")
+        self.orders_counter = counters.counter("orders")
+        self.polls_counter = counters.counter("polls")
+        self.waits_counter = counters.counter("journal_waits")
+        self.lapped_counter = counters.counter("lapped_records")
+        self._memory = np.zeros(INBOX_RECORDS, MESSAGE)
+        cdef uintptr_t address = self._memory.ctypes.data
+        self.inbox = <Message *> address
+        self.stop_word = -1
+
+    # -- QUERIES --
+
+    def epoch(self):
+        """Even when no input is being worked on; a reader of the views compares it before and after."""
+        return load(&self.even)
+
+    # -- COMMANDS --
+
+    def stop(self):
+        """Asks the loop to leave after the input at hand. Any thread."""
+        store(&self.stop_word, STOPPED)
+
+    def crash_at(self, int64_t input, int step):
+        """Checked build only: kill -9 of this process when the input with this number reaches this step."""
+        global crash_input, crash_step
+        crash_input, crash_step = input, step
+
+    def run(self):
+        """Loops without the GIL. Returns STOPPED or FAULTED (see core.fault_text())."""
+        with nogil:
+            while load(&self.stop_word) < 0:
+                self._turn()
+        return int(self.stop_word)
+
+    cdef void _turn(self) noexcept nogil:
+        """One round over the sources; each gives at most CHUNK records."""
+        cdef int i
+        cdef int64_t taken = 0, time_ns = now_ns()
+        self.polls += 1
+        put(self.polls_counter, self.polls)
+        put(self.inputs_counter, self.core.inputs)
+        put(self.orders_counter, self.core.orders)
+        if time_ns - self.last_time_ns >= TIME_STEP_NS:
+            self.last_time_ns = time_ns
+            self._make(KIND_TIME, 0, 0, time_ns)
+        self._watch_orders(time_ns)
+        for i in range(self.source_count):
+            taken += self._drain(i, time_ns)
+            if load(&self.stop_word) >= 0:
+                return
+        if taken == 0:
+            waiting.wait(self.strategy, NULL, 0, NULL, 0)
+
+    cdef int64_t _drain(self, int i, int64_t time_ns) noexcept nogil:
+        cdef int64_t count, at = 0, size, j, source = self.sources[i]
+        cdef uint64_t polled
+        count = (<Consumer> self.consumers[i]).poll(self.inbox, CHUNK)
+        if count == 0:
+            return 0
+        polled = __rdtsc()
+        if count == POLL_LAPPED:
+            put(self.lapped_counter, self.lapped_counter[0] + (<Consumer> self.consumers[i]).lost)
+            self._make(KIND_LAPPED, source, (<Consumer> self.consumers[i]).lost, time_ns)
+            return 1
+        if count < 0:  # one message longer than CHUNK: none is, so the ring is not what it says
+            count = (<Consumer> self.consumers[i]).poll(self.inbox, INBOX_RECORDS)
+            if count < 0:
+                self.core.fault.slot = 0
+                store(&self.stop_word, FAULTED)
+                return 0
+        if source == SOURCE_MARKET:
+            record(self.market_age, time_ns - self.inbox[0].receive_time_ns)
+        while at < count:
+            size = records_of(self.inbox + at)
+            for j in range(size):
+                self.inbox[at + j].flags |= <unsigned short> (source << SOURCE_SHIFT)
+            self._work(self.inbox + at, size, polled)
+            if load(&self.stop_word) >= 0:
+                return count
+            at += size
+        return count
+
+    cdef void _make(self, int64_t kind, int64_t extra, int64_t quantity, int64_t time_ns) noexcept nogil:
+        """A message of the loop's own."""
+        cdef Message message
+        memset(&message, 0, sizeof(Message))
+        message.sequence = self.made
+        message.event_time_ns = message.receive_time_ns = time_ns
+        message.kind = <unsigned char> kind
+        message.flags = FLAG_LAST | (SOURCE_LOOP << SOURCE_SHIFT)
+        message.quantity_lots = quantity
+        message.extra = extra
+        self.made += 1
+        self._work(&message, 1, __rdtsc())
+
+    cdef void _watch_orders(self, int64_t time_ns) noexcept nogil:
+        """The order ring fills up, or has room again: the risk stage learns it as a message, before it matters."""
+        cdef bint full = not self.orders.has_room(ORDER_MARGIN)
+        if full != self.orders_full:
+            self.orders_full = full
+            self._make(KIND_RING_FULL, SOURCE_CORE, 1 if full else 0, time_ns)
+
+    cdef void _work(self, const Message *message, int64_t size, uint64_t polled) noexcept nogil:
+        """The four steps for one input."""
+        cdef int64_t number = self.core.inputs + 1
+        crash_point(number, 0)
+        if not self._journal(message, size):
+            return
+        crash_point(number, 1)
+        store(&self.even, self.even + 1)
+        fence()
+        self.core.timing = (number & SAMPLE_MASK) == 0
+        if self.core.timing:
+            memset(self.core.elapsed, 0, sizeof(self.core.elapsed))
+        if self.core.take(message) < 0:
+            store(&self.stop_word, FAULTED)
+            store(&self.even, self.even + 1)
+            return
+        store(&self.even, self.even + 1)
+        crash_point(number, 2)
+        if self.core.said_count:
+            if not self._journal(self.core.said, self.core.said_count):
+                return
+            crash_point(number, 3)
+            self._publish()
+            crash_point(number, 4)
+            if self.core.said_orders:
+                record(self.tick_to_order, <int64_t> (<double> (__rdtsc() - polled) * self.ns_per_tick))
+        if self.core.timing:
+            self._record_slots()
+        if ends_batch(message):
+            self.core.seal(message)
+            self._journal(&self.core.check, 1)
+            crash_point(number, 5)
+
+    cdef void _publish(self) noexcept nogil:
+        """Orders in their order; the ring had ORDER_MARGIN before this input, and waits for the gateway beyond that."""
+        cdef int64_t i = 0, size
+        while i < self.core.said_count:
+            size = records_of(self.core.said + i)
+            if self.core.said[i].kind == KIND_ORDER:
+                while self.orders.publish_kept(self.core.said + i, size) < 0:
+                    if load(&self.stop_word) >= 0:
+                        return
+                    waiting.wait(waiting.WAIT_YIELD, NULL, 0, NULL, 0)
+            i += size
+
+    cdef bint _journal(self, const Message *records, int64_t count) noexcept nogil:
+        """Copies records to the journal ring; waits for room, because nothing may happen that was not written down."""
+        cdef bint waited = False
+        while self.journal.publish_kept(records, count) < 0:
+            if not waited:
+                put(self.waits_counter, self.waits_counter[0] + 1)
+                waited = True
+            if load(&self.stop_word) >= 0:
+                return False
+            waiting.wait(waiting.WAIT_YIELD, NULL, 0, NULL, 0)
+        return True
+
+    cdef void _record_slots(self) noexcept nogil:
+        cdef int slot
+        for slot in range(self.core._count):
+            if self.core.elapsed[slot]:
+                record(self.slots[slot], <int64_t> (<double> self.core.elapsed[slot] * self.ns_per_tick))
