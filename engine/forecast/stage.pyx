@@ -14,6 +14,8 @@ from ipc.message cimport (
     KIND_TICK_CHANGE, KIND_TIME, KIND_TRADE, KIND_TRADING_STATUS, Message, REFUSAL_FORECAST_MISSING,
 )
 from kernels.linear.cpu cimport Linear, LinearModel, linear_evaluate
+from kernels.mlp.cpu cimport Mlp, MlpModel, mlp_evaluate
+from kernels.trees.cpu cimport TreeModel, Trees, trees_evaluate
 
 from engine.forecast.config import ForecastSettings
 from models.registry.prepared import PreparedModel
@@ -41,6 +43,8 @@ cdef struct Slot:                # constant after construction, so no part of a 
     int64_t outputs
     int64_t column[FEATURES]     # input i is feature column[i]
     LinearModel linear
+    TreeModel trees
+    MlpModel mlp
 
 cdef struct Pending:             # results of one instrument on their way, until LAST
     int64_t slot
@@ -116,6 +120,12 @@ cdef class ForecastStage(Stage):
             if isinstance(evaluator, Linear):
                 target.evaluator = LINEAR
                 target.linear = (<Linear> evaluator).model
+            elif isinstance(evaluator, Trees):
+                target.evaluator = TREES
+                target.trees = (<Trees> evaluator).model
+            elif isinstance(evaluator, Mlp):
+                target.evaluator = MLP
+                target.mlp = (<Mlp> evaluator).model
         self._models.append((model, evaluator))
 
     # -- QUERIES --
@@ -189,6 +199,10 @@ cdef void evaluate(const Slot *slot, const FeatureView *features, ForecastView *
         row[i] = features.values[slot.column[i]]
     if slot.evaluator == LINEAR:
         linear_evaluate(&slot.linear, row, values)
+    elif slot.evaluator == TREES:
+        trees_evaluate(&slot.trees, row, values)
+    else:
+        mlp_evaluate(&slot.mlp, row, values)
     for i in range(HORIZONS):
         forecast.values[i] = values[i] if i < slot.outputs else 0.0
         finite = finite and forecast.values[i] - forecast.values[i] == 0.0
