@@ -6,7 +6,7 @@ import msgspec
 class BookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Capacities and patience of the books; every instrument has the same."""
 
-    window_ticks: int = 1 << 15  # prices a side reached by index; a power of two
+    window_ticks: int = 1 << 16  # prices a side reached by index; a power of two
     overflow_levels: int = 1 << 14  # levels a side outside the window; more makes the book SUSPECT (CAPACITY)
     stale_after_ms: int = 5_000  # without a book update for longer, VALID becomes STALE
     disagreement_ms: int = 500  # best bid and offer other than the venue's own for longer: SUSPECT

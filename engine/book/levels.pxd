@@ -101,22 +101,36 @@ cdef inline void vacate_slot(Levels *side, int64_t slot) noexcept nogil:
         side.summary[slot >> 12] &= ~(<uint64_t> 1 << ((slot >> 6) & 63))
     side.state.window_count -= 1
 
+cdef inline void best_changed(Levels *side, int64_t key, bint wanted) noexcept nogil:
+    """After a level at or beyond the best was set or deleted."""
+    if wanted:
+        side.state.best = key
+    elif key == side.state.best:
+        if likely(side.state.window_count > 0):
+            side.state.best = next_worse(side, key)
+        if side.state.window_count == 0 or side.state.best < side.state.low + (side.window >> 2):
+            restore_window(side)
+
 cdef inline int set_level(Levels *side, int64_t key, int64_t quantity) noexcept nogil:
-    """Sets the quantity at a key; 0 deletes, and deleting what is not there does nothing."""
-    cdef int64_t slot, before
+    """Sets the quantity at a key; 0 deletes, and deleting what is not there does nothing.
+
+    Whether a level comes, stays or goes is a coin toss on real data, so the bits are kept without a branch.
+    """
+    cdef int64_t slot, word
+    cdef uint64_t occupied, wanted, bits
     if not likely(<uint64_t> key - <uint64_t> side.state.low < <uint64_t> side.window and quantity >= 0):
         return set_far_level(side, key, quantity)
     slot = key & (side.window - 1)
-    before = side.quantities[slot]
+    word = slot >> 6
+    occupied = side.quantities[slot] != 0
+    wanted = quantity != 0
     side.quantities[slot] = quantity
-    if before == 0:
-        if quantity != 0:
-            occupy(side, key)
-    elif quantity == 0:
-        vacate_slot(side, slot)
-        if key == side.state.best:
-            if likely(side.state.window_count > 0):
-                side.state.best = next_worse(side, key)
-            if side.state.window_count == 0 or side.state.best < side.state.low + (side.window >> 2):
-                restore_window(side)
+    bits = side.words[word] ^ ((occupied ^ wanted) << (slot & 63))
+    side.words[word] = bits
+    side.summary[word >> 6] = (
+        side.summary[word >> 6] & ~(<uint64_t> 1 << (word & 63)) | <uint64_t> (bits != 0) << (word & 63)
+    )
+    side.state.window_count += <int64_t> wanted - <int64_t> occupied
+    if not likely(key < side.state.best):
+        best_changed(side, key, wanted)
     return LEVEL_SET

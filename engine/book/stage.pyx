@@ -145,8 +145,7 @@ cdef inline int on_level(Books *self, const Message *message) noexcept nogil:
         book.applying = 1
     if likely(book.applying):
         key = level_key(message.price_ticks, message.side)
-        if key >= book.last_shown_key[side]:
-            book.touched |= 1 << side
+        book.touched |= <int64_t> (key >= book.last_shown_key[side]) << side
         if set_level(self.sides + 2 * message.instrument + side, key, message.quantity_lots) != LEVEL_SET:
             book.applying = 0
             set_fault(self, message.instrument, FAULT_CAPACITY, True)
@@ -229,7 +228,7 @@ cdef void set_fault(Books *self, int64_t instrument, int64_t fault, bint present
 
 
 cdef void clear_book(Books *self, int64_t instrument) noexcept nogil:
-    """No levels, nothing to compare; a halted venue stays halted."""
+    """No levels; a halted venue stays halted, and its quotes stay comparable: update ids go on."""
     cdef BookRow *book = self.books + instrument
     cdef BookView *view = self.views + instrument
     clear_levels(self.sides + 2 * instrument)
@@ -237,9 +236,7 @@ cdef void clear_book(Books *self, int64_t instrument) noexcept nogil:
     book.applying = 0
     book.faults &= FAULT_HALTED
     book.disagrees_since_ns = 0
-    book.quotes = 0
-    book.pending_first = 0
-    book.pending_last = 0
+    book.pending_first = book.pending_last
     book.touched = 3
     show_levels(self, instrument)
 
@@ -290,6 +287,7 @@ cdef void on_tick_change(Books *self, const Message *message) noexcept nogil:
     cdef BookView *view = self.views + message.instrument
     cdef BookRow *book = self.books + message.instrument
     clear_book(self, message.instrument)
+    book.quotes = 0
     book.feed_state = BOOK_STATE_SYNCING
     book.feed_reason = BOOK_REASON_TICK_CHANGED
     book.snapshot_begun = 0

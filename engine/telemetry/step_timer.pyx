@@ -1,9 +1,9 @@
 """Times a stage's step message by message, without Python in between: the one measuring loop of all benchmarks.
 
-The clock is the time-stamp counter, calibrated against CLOCK_MONOTONIC over the run itself. Each message is timed on its
-own (`time_steps`), with the cost of reading the counter measured before and after and its median subtracted; what is
-left has the counter's resolution of a few ns, so for steps below about 20 ns the mean over groups (`group`) is honest
-where single readings are not. Nothing is filtered: the machine's own interruptions are in the maximum.
+The clock is the time-stamp counter, calibrated against CLOCK_MONOTONIC over the run itself. Each message is timed on
+its own, or each `group` of messages together; the cost of reading the counter (a median, measured before and after) is
+subtracted. A serialised reading hides what the processor overlaps and has a resolution of a few ns: for steps below
+about 50 ns the mean over groups is the honest figure. Nothing is filtered: the machine's interruptions are in the maximum.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -107,8 +107,8 @@ class StepTimes:
 def time_steps(step, records, int64_t warmup=0, int64_t group=1):
     """Times a Step capsule over records (MESSAGE, shape (n,)), the first `warmup` untimed. Returns StepTimes.
 
-    The caller keeps the stage alive. Only messages that the step takes are timed, in groups of `group`; what it emits is thrown away. Raises ValueError
-    when nothing is left to time and RuntimeError on a fault code.
+    The caller keeps the stage alive. Only messages that the step takes are timed, in groups of `group`; what it emits
+    is thrown away. Raises ValueError when nothing is left to time and RuntimeError on a fault code.
     """
     cdef Step *entry = step_of(step)
     records = np.ascontiguousarray(records, dtype=MESSAGE)
