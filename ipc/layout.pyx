@@ -164,14 +164,14 @@ def verify():
     ):
         numpy_fields = {field: (offset, kind.itemsize) for field, (kind, offset) in dtype.fields.items()}
         if size != dtype.itemsize or fields != numpy_fields:
-            raise ImportError(f"{name} differs between message.pxd ({size} bytes) and messages.py: {fields}, {numpy_fields}")
+            raise ImportError(f"{name} differs: message.pxd {size} bytes, {fields}; messages.py {numpy_fields}")
     for name, values in ENUMERATORS.items():
         members = {member.name: int(member) for member in getattr(messages, name)}
         if values != members:
             different = sorted(set(values.items()) ^ set(members.items()))
-            raise ImportError(f"{name} differs between message.pxd and messages.py: {different}; rebuild after a change")
+            raise ImportError(f"{name} differs between message.pxd and messages.py: {different}; build again")
     if c.SOURCE_SHIFT != messages.SOURCE_SHIFT:
-        raise ImportError(f"SOURCE_SHIFT differs: message.pxd {c.SOURCE_SHIFT}, messages.py {messages.SOURCE_SHIFT}")
+        raise ImportError(f"SOURCE_SHIFT differs: {c.SOURCE_SHIFT} and {messages.SOURCE_SHIFT}")
 
 
 verify()

@@ -55,7 +55,7 @@ cdef class Consumer:
     cdef int64_t poll(self, Message *out, int64_t capacity) noexcept nogil
     # For a consumer that holds: tells the producer that records before `position` are needed no more.
     cdef void release(self, int64_t position) noexcept nogil
-    # After an empty poll: one round of the strategy (ipc/waiting.pxd); block ends at a record, a wake-up or the time-out.
+    # After an empty poll: one round of the strategy (ipc/waiting.pxd); block ends at a record, a wake-up or time-out.
     cdef void wait(self, int strategy, int64_t timeout_ns) noexcept nogil
     cdef int64_t _oldest(self) noexcept nogil
     cdef int64_t _lapped(self) noexcept nogil

@@ -50,7 +50,7 @@ class Consumer:
         """
 
     def done(self, position: int) -> None:
-        """For a consumer that holds: records before `position` are needed no more. Goes neither back nor beyond what was read."""
+        """Lets go of records before `position`, if this consumer holds. Goes neither back nor beyond what was read."""
 
     def sleep(self, timeout_seconds: float) -> bool:
         """Blocks, without the GIL, until there is a record, a wake-up or the time-out. True when there is a record."""

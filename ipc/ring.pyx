@@ -13,8 +13,9 @@ position p lies in slot p modulo capacity, a power of two; positions never start
 The producer stores `intent`, the position it is about to write up to, before it touches a slot, and `head` after the
 slots are whole. A consumer copies, then looks at `intent`: had it passed the copied positions by more than the
 capacity, the copy may be torn and is thrown away, and the reader knows how much it lost. `intent` never goes back:
-after a death in the middle of a publish it goes on covering the slots that were touched. Copies are plain loads and stores between fences; x86
-keeps both in order (Lamport 1977; Boehm, "Can seqlocks get along with programming language memory models?", 2012).
+after a death in the middle of a publish it goes on covering the slots that were touched. Copies are plain loads and
+stores between fences; x86 keeps both in order (Lamport 1977; Boehm, "Can seqlocks get along with programming language
+memory models?", 2012).
 
 A lossy ring never waits for anybody. A gated ring refuses to overrun the cursor of a registered consumer, alive or
 dead, until the supervisor evicts it. A cursor is a hint for flow control, never a recovery position.
@@ -199,7 +200,7 @@ cdef class Consumer:
         return count
 
     cdef int64_t _lapped(self) noexcept nogil:
-        """Moves to the oldest whole message, or to the head (a message always starts there) when the writer is faster."""
+        """Moves to the oldest whole message, or to the head (always a start) when the writer is too fast."""
         cdef int64_t head = load_acquire(self._head_word)
         cdef int64_t oldest = self._oldest(), candidate = oldest, tries = 0
         cdef Message record
@@ -249,7 +250,7 @@ cdef class Consumer:
         return count
 
     def done(self, int64_t position):
-        """For a consumer that holds: records before `position` are needed no more. Goes neither back nor beyond what was read."""
+        """Lets go of records before `position`, if this consumer holds. Goes neither back nor beyond what was read."""
         self.release(position)
 
     def sleep(self, double timeout_seconds):

@@ -38,7 +38,7 @@ class RingFile:
 
     @classmethod
     def attach(cls, path: str | os.PathLike[str], epoch: int | None = None) -> Self:
-        """Opens an existing ring. Raises SegmentError when it is absent, unknown, cut or not of the `epoch` asked for."""
+        """Opens an existing ring. Raises SegmentError: absent, unknown, cut, or not of the `epoch` asked for."""
 
     @property
     def path(self) -> Path: ...
@@ -67,7 +67,7 @@ class RingFile:
         """Whether a live process holds the writer lock."""
 
     def read(self, position: int, count: int) -> npt.NDArray[np.void]:
-        """A copy of records position .. position + count, for recovery. Raises SegmentError when any is gone or to come."""
+        """A copy of records position .. position + count. Raises SegmentError when any is gone or still to come."""
 
     def evict(self, name: str) -> None:
         """Frees the slot of a dead consumer, so that a gated ring waits for it no more. For the supervisor only.

@@ -69,7 +69,7 @@ cdef class RingFile:
 
     @classmethod
     def attach(cls, path, epoch=None):
-        """Opens an existing ring. Raises SegmentError when it is absent, unknown, cut or not of the `epoch` asked for."""
+        """Opens an existing ring. Raises SegmentError: absent, unknown, cut, or not of the `epoch` asked for."""
         segment = Segment.attach(path, KIND)
         header = segment.header
         if header.record_bytes != sizeof(Message) or header.total_bytes != SLOTS + header.capacity * sizeof(Message):
@@ -127,7 +127,7 @@ cdef class RingFile:
         return self.segment.is_locked(WRITER_BYTE)
 
     def read(self, int64_t position, int64_t count):
-        """A copy of records position .. position + count, for recovery. Raises SegmentError when any is gone or to come."""
+        """A copy of records position .. position + count. Raises SegmentError when any is gone or still to come."""
         cdef int64_t capacity = self.capacity, i
         cdef const Message *slots = slots_of(self.memory)
         cdef Message *target
