@@ -31,7 +31,8 @@ INSTRUMENT = np.dtype(
         ("minimum_notional_atoms", "<i8"),
         ("maker_fee_e7", "<i8"),  # 1e-7 of the value: 10 bp = 10_000; negative is a rebate
         ("taker_fee_e7", "<i8"),
-        ("reserved", "<i8", 9),
+        ("contract_size", "<i8"),  # INVERSE: quote units in one contract (100 for BTCUSD_PERP); else 0
+        ("reserved", "<i8", 8),
     ]
 )
 assert INSTRUMENT.itemsize == 256
@@ -85,6 +86,7 @@ def instrument(
     taker_fee_e7: int = 10_000,
     minimum_notional: str = "5",
     maximum_quantity_lots: int = 1 << 40,
+    contract_size: int = 0,
 ) -> np.ndarray:
     """One INSTRUMENT row, shape (1,). Sizes are decimal text of the venue's filters."""
     row = np.zeros(1, dtype=INSTRUMENT)
@@ -110,6 +112,7 @@ def instrument(
         int(Decimal(minimum_notional) * ATOMS_PER_UNIT),
         maker_fee_e7,
         taker_fee_e7,
-        np.zeros(9, dtype="<i8"),
+        contract_size,
+        np.zeros(8, dtype="<i8"),
     )
     return row
