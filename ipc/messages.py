@@ -284,6 +284,7 @@ class Refusal(IntEnum):
     REDUCE_ONLY = 37
     ORDER_VALUE_TOO_SMALL = 38
     NO_REFERENCE_PRICE = 39
+    LIMIT_IMPOSSIBLE = 40  # a LIMIT message whose number or value means nothing: the limit stays as it was
     # -- sizing, execution
     SIZE_ROUNDED_TO_ZERO = 50
     ORDER_TABLE_FULL = 51
