@@ -69,7 +69,7 @@ cdef class Counters:
     """The segment, as its writer (`create`, `reopen`) or as a reader (`attach`)."""
 
     def __init__(self, segment, lock=None):
-        cdef const char[::1] raw = segment.memory
+        cdef const unsigned char[::1] raw = segment.memory
         self.segment = segment
         self._lock = lock
         self._memory = <char *> &raw[0]
