@@ -1,7 +1,7 @@
 """The record of attempted order numbers: what makes "never twice to the venue" hold across a kill -9.
 
-A preallocated file in the run directory, mapped into memory: a killed process leaves its stores in the page cache, so the
-next gateway reads them. (Power loss is the journal's business, see `durability` in config.py.) One cache line a number:
+A preallocated file in the run directory, mapped into memory: a killed process leaves its stores in the page cache, so
+the next gateway reads them. (Power loss is the journal's business, see `durability` in config.py.) A cache line a number:
 
     offset 0       8           16              24        28    29    30    31   32      40       48      56
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
@@ -9,8 +9,8 @@ next gateway reads them. (Power loss is the journal's business, see `durability`
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
 
 Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
-replaced by the State, and is the last word written: a row is either whole or still the one before it. A row is given to a
-later number only when its order is FINISHED.
+replaced by the State, and is the last word written: a row is whole, or it is FREE. A row is given to a later number only
+when its order is FINISHED.
 """
 
 import mmap
@@ -162,7 +162,7 @@ class AttemptRecord:
         head, detail = order[0], order[1:2].view(ORDER_DETAIL)[0]
         number = int(head["order_id"])
         row = self._rows[number % self.capacity]
-        if row["number"] >= number:
+        if row["number"] >= number and int(row["state_time"]) & STATE_BITS != State.FREE:
             raise ValueError(f"order number {number} was attempted before")
         if not self.has_room(number):
             raise ValueError(f"order number {number}: the row of {int(row['number'])} is not finished")
