@@ -8,7 +8,8 @@ from ipc.message cimport Message, OrderDetail, ReportDetail
 
 from ipc import messages
 
-# Every enumerator of ipc/message.pxd as the C compiler sees it: {enumeration: {name: value}}.
+# Every enumerator of ipc/message.pxd as the C compiler sees it: {enumeration: {name: value}}. A new one goes into three
+# files: messages.py, message.pxd and here.
 ENUMERATORS = {
     "Kind": {
         "NONE": c.KIND_NONE, "LEVEL": c.KIND_LEVEL, "TRADE": c.KIND_TRADE, "QUOTE": c.KIND_QUOTE,
@@ -85,6 +86,7 @@ ENUMERATORS = {
         "INSTRUMENT_HALTED": c.REFUSAL_INSTRUMENT_HALTED, "INSTRUMENT_UNKNOWN": c.REFUSAL_INSTRUMENT_UNKNOWN,
         "ARITHMETIC_OVERFLOW": c.REFUSAL_ARITHMETIC_OVERFLOW, "REDUCE_ONLY": c.REFUSAL_REDUCE_ONLY,
         "ORDER_VALUE_TOO_SMALL": c.REFUSAL_ORDER_VALUE_TOO_SMALL, "NO_REFERENCE_PRICE": c.REFUSAL_NO_REFERENCE_PRICE,
+        "LIMIT_IMPOSSIBLE": c.REFUSAL_LIMIT_IMPOSSIBLE,
         "SIZE_ROUNDED_TO_ZERO": c.REFUSAL_SIZE_ROUNDED_TO_ZERO, "ORDER_TABLE_FULL": c.REFUSAL_ORDER_TABLE_FULL,
         "ORDER_UNKNOWN": c.REFUSAL_ORDER_UNKNOWN, "ORDER_NOT_CANCELLABLE": c.REFUSAL_ORDER_NOT_CANCELLABLE,
         "ORDER_RING_FULL": c.REFUSAL_ORDER_RING_FULL, "OUTBOX_FULL": c.REFUSAL_OUTBOX_FULL,
@@ -169,7 +171,7 @@ def verify():
         members = {member.name: int(member) for member in getattr(messages, name)}
         if values != members:
             different = sorted(set(values.items()) ^ set(members.items()))
-            raise ImportError(f"{name} differs between message.pxd and messages.py: {different}; build again")
+            raise ImportError(f"{name} differs between messages.py and layout.pyx: {different}")
     if c.SOURCE_SHIFT != messages.SOURCE_SHIFT:
         raise ImportError(f"SOURCE_SHIFT differs: {c.SOURCE_SHIFT} and {messages.SOURCE_SHIFT}")
 

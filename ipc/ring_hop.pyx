@@ -23,7 +23,10 @@ cdef inline int64_t monotonic_ns() noexcept nogil:
 
 
 def send(Producer producer, int64_t count, int64_t interval_ns, int strategy):
-    """Publishes `count` single records, each when due; interval_ns 0 is as fast as there is room. Returns seconds."""
+    """Publishes `count` single records, each when due; interval_ns 0 is as fast as there is room. Returns seconds.
+
+    Record i carries i in price_ticks, quantity_lots, order_id and extra, so a reader can prove that it is whole.
+    """
     cdef int64_t start, due, i
     cdef Message message
     memset(&message, 0, sizeof(Message))
@@ -35,6 +38,7 @@ def send(Producer producer, int64_t count, int64_t interval_ns, int strategy):
             while interval_ns > 0 and monotonic_ns() < due:
                 waiting.wait(strategy, NULL, 0, NULL, 0)
             message.event_time_ns = due
+            message.price_ticks = message.quantity_lots = message.order_id = message.extra = i
             while producer.publish(&message, 1) < 0:
                 waiting.wait(strategy, NULL, 0, NULL, 0)
         due = monotonic_ns()
