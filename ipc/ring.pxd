@@ -30,6 +30,7 @@ cdef class Producer:
     # Wakes blocked consumers, if there are any. A system call: never from the core.
     cdef void wake(self) noexcept nogil
     cdef void _ask_consumers(self) noexcept nogil
+    cdef int64_t _send(self, object records, bint keep) except -1
 
 cdef class Consumer:
     cdef object _segment

@@ -24,6 +24,9 @@ class Producer:
         continuation does not carry its mark (Kind.DETAIL or Flag.QUOTE_SIDE), or they can never fit.
         """
 
+    def send_kept(self, records: npt.NDArray[np.void]) -> int:
+        """As `send`, but every record keeps its `sequence`: for the journal ring and for recovery."""
+
     def close(self) -> None:
         """Gives the writer lock back. The producer must not be used afterwards."""
 

@@ -123,6 +123,13 @@ cdef class Producer:
         Returns the position of the first. Raises RingFull, or ValueError when the messages are not whole, a
         continuation does not carry its mark (Kind.DETAIL or Flag.QUOTE_SIDE), or they can never fit.
         """
+        return self._send(records, False)
+
+    def send_kept(self, records):
+        """As `send`, but every record keeps its `sequence` (see publish_kept)."""
+        return self._send(records, True)
+
+    cdef int64_t _send(self, object records, bint keep) except -1:
         cdef int64_t count = len(records), position
         cdef Message *first
         if count == 0:
@@ -131,7 +138,7 @@ cdef class Producer:
             raise ValueError(f"{count} records do not fit a ring of {self._capacity}")
         first = records_of(records)
         check_whole(first, count)
-        position = self.publish(first, count)
+        position = self.publish_kept(first, count) if keep else self.publish(first, count)
         if position < 0:
             raise RingFull(f"{self._segment.path}: no room for {count} records at position {self._position}")
         self.wake()
