@@ -38,3 +38,5 @@ cdef class Core:
     cdef int _dispatch(self, const Message *message, int first) noexcept nogil
     cdef void _hash_slot(self, int slot, const Message *message) noexcept nogil
     cdef int _collect(self) noexcept nogil
+    cdef void _feed(self, const Message *records, int64_t n, Message *said, int64_t room, int64_t *taken,
+                    int64_t *count) noexcept nogil

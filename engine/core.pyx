@@ -19,6 +19,8 @@ from ipc.messages import MESSAGE, Kind, Source
 cdef enum:
     OUTBOX_RECORDS = 65536
 
+SAID_RECORDS = 4 * OUTBOX_RECORDS  # a comfortable size for `said` of Core.feed
+
 cdef extern from *:
     """
     static inline unsigned long long bot4_fold(unsigned long long a, unsigned long long b) {
@@ -98,41 +100,34 @@ cdef class Core:
         for i in range(STAGES):
             self._rolling[i] = counters["rolling"][i]
 
-    def feed(self, records, outputs=None):
-        """Takes whole messages (MESSAGE, shape (n,)) one after another, for replay, recovery and tests.
+    def feed(self, records, said):
+        """Takes whole messages (MESSAGE, shape (n,)) and writes what is said into `said`, in the order of a journal.
 
-        Returns (outputs, checks, taken): ORDER and REFUSAL records, one CHECK for each batch that ended, records taken.
-        Stops before `n` only on a fault.
+        Returns (taken, count): records taken, records written. Stops before n when `said` may not hold the next input's
+        words (an outbox and a CHECK), or on a fault (see fault_text).
         """
-        records = np.ascontiguousarray(records, dtype=MESSAGE)
-        cdef uintptr_t address = records.ctypes.data
-        cdef const Message *message = <const Message *> address
-        cdef int64_t i = 0, n = len(records), size
-        said, checks = [], []
-        while i < n:
-            size = records_of(message + i)
-            if self.take(message + i) < 0:
-                break
-            if self.said_count:
-                said.append(self.outputs())
-            if self.hashing and ends_batch(message + i):
-                self.seal(message + i)
-                checks.append(self.last_check())
-            i += size
-        empty = np.zeros(0, dtype=MESSAGE)
-        return (np.concatenate(said) if said else empty, np.concatenate(checks) if checks else empty, i)
+        if records.dtype != MESSAGE or said.dtype != MESSAGE or not (records.flags.c_contiguous and said.flags.c_contiguous):
+            raise ValueError("records and said must be contiguous arrays of MESSAGE")
+        if len(said) <= OUTBOX_RECORDS:
+            raise ValueError(f"said must hold more than {OUTBOX_RECORDS} records")
+        cdef uintptr_t source = records.ctypes.data, target = said.ctypes.data
+        cdef int64_t taken = 0, count = 0, n = len(records), room = len(said)
+        with nogil:
+            self._feed(<const Message *> source, n, <Message *> target, room, &taken, &count)
+        return taken, count
 
-    def outputs(self):
-        """A copy of what the last input made the core say."""
-        cdef int64_t start = OUTBOX_RECORDS
-        return self._memory[start : start + self.said_count].copy()
-
-    def last_check(self):
-        """A copy of the last CHECK record, shape (1,)."""
-        out = np.zeros(1, dtype=MESSAGE)
-        cdef uintptr_t address = out.ctypes.data
-        memcpy(<void *> address, &self.check, sizeof(Message))
-        return out
+    cdef void _feed(self, const Message *records, int64_t n, Message *said, int64_t room, int64_t *taken,
+                    int64_t *count) noexcept nogil:
+        while taken[0] < n and count[0] + OUTBOX_RECORDS < room:
+            if self.take(records + taken[0]) < 0:
+                return
+            memcpy(said + count[0], self.said, self.said_count * sizeof(Message))
+            count[0] += self.said_count
+            if self.hashing and ends_batch(records + taken[0]):
+                self.seal(records + taken[0])
+                said[count[0]] = self.check
+                count[0] += 1
+            taken[0] += records_of(records + taken[0])
 
     cdef int take(self, const Message *message) noexcept nogil:
         self._outbox.count = 0

@@ -85,7 +85,8 @@ cdef inline int64_t now_ns() noexcept nogil:
 cdef class CoreLoop:
     """Runs a core between its rings until told to stop or a stage faults.
 
-    sources: {Source: Consumer}, asked in the order reports, commands, results, market. counters: a segment of this loop's
+    sources: {Source: Consumer}, asked in the order reports, commands, results, market; those of gated rings hold what
+    they read until it is journaled. counters: a segment of this loop's
     own with COUNTERS and HISTOGRAMS: a histogram for each slot (`slot.` and its name, ns a step), `tick_to_order` (poll to
     publish) and `market_age` (the feed's receive stamp to the core's clock).
     """
@@ -212,6 +213,7 @@ cdef class CoreLoop:
             if load(&self.stop_word) >= 0:
                 return count
             at += size
+        (<Consumer> self.consumers[i]).release((<Consumer> self.consumers[i]).position)  # all of it is journaled now
         return count
 
     cdef void _make(self, int64_t kind, int64_t extra, int64_t quantity, int64_t time_ns) noexcept nogil:

@@ -1,0 +1,94 @@
+"""Builds a pipeline from a configuration: loads strategies and models, the slow side of what pipeline.py wires."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.config import Config, convert
+from engine.errors import UserError
+from engine.journal.manifest import read_manifest
+from engine.pipeline import Pipeline
+from engine.run_files import RunFiles
+from engine.strategy.bound import BoundStrategy, bind
+from engine.strategy.loader import load
+from models.registry.prepared import PreparedModel
+from models.registry.store import ModelCorrupt, ModelMissing, load_model
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHIPPED_MODELS = PROJECT / "models" / "signals" / "shipped"
+SOURCE_PATTERNS = ("*.py", "*.pyx", "*.pxd", "*.h")
+
+
+def cache_folder() -> Path:
+    """Where compiled strategies are kept; `make build` fills it."""
+    return PROJECT / "build" / "strategies"
+
+
+def pipeline_of(
+    config: Config, instruments: np.ndarray[Any, Any], *, compiled: bool = True, hashing: bool = True
+) -> Pipeline:
+    """A pipeline at rest. Raises UserError for a strategy or model that cannot be loaded."""
+    return Pipeline(
+        instruments, config.core(), strategies_of(config, instruments, compiled), models_of(config), hashing=hashing
+    )
+
+
+def strategies_of(config: Config, instruments: np.ndarray[Any, Any], compiled: bool) -> list[BoundStrategy]:
+    """Every copy of every strategy chosen, in the order of its index."""
+    rows = {row["name"].decode(): number for number, row in enumerate(instruments)}
+    loaded = {choice.name: load(choice.name) for choice in config.strategies}
+    chosen = []
+    for choice in config.strategies:
+        if choice.instrument not in rows:
+            raise UserError(f"{choice.instrument} is not among the instruments here: {', '.join(rows)}")
+        chosen += [(loaded[choice.name], rows[choice.instrument], dict(choice.params))] * choice.copies
+    return bind(chosen, cache_folder() if compiled else None)
+
+
+def model_folder(name: str) -> Path:
+    """Folder of a model: a path, or the name of one that ships with Bot4."""
+    path = Path(name)
+    return path if path.is_dir() else SHIPPED_MODELS / name
+
+
+def models_of(config: Config) -> list[PreparedModel]:
+    """The forecast slots, in order. Raises UserError naming the model."""
+    try:
+        return [load_model(model_folder(name)) for name in config.models]
+    except ModelMissing as error:
+        raise UserError(f"{error}; `bot4 model ls` lists those there are") from None
+    except ModelCorrupt as error:
+        raise UserError(str(error), error.exit_code if hasattr(error, "exit_code") else 3) from None  # type: ignore[arg-type]
+
+
+def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:
+    """The pipeline of a recorded or living run, from its manifest. Raises UserError when a strategy has changed since."""
+    manifest = read_manifest(files.directory)
+    config = convert(dict(manifest.config), f"{files.directory}/manifest.json")
+    instruments = np.load(files.instruments)
+    return pipeline_of(config, instruments, compiled=config.run.compiled, hashing=hashing)
+
+
+def source_hashes() -> dict[str, str]:
+    """SHA-256 of every source file that decides what a run computes: {path within the project: hash}."""
+    files = [PROJECT / "setup.py"]
+    for package in ("ipc", "kernels", "models", "engine"):
+        for pattern in SOURCE_PATTERNS:
+            files += (PROJECT / package).rglob(pattern)
+    return {
+        str(path.relative_to(PROJECT)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+        if "__pycache__" not in path.parts
+    }
+
+
+def build_id() -> str:
+    """One hash over all sources and the versions of what compiles them."""
+    import numba
+
+    digest = hashlib.sha256(f"numpy {np.__version__} numba {numba.__version__}".encode())
+    for name, value in source_hashes().items():
+        digest.update(f"{name}={value}\n".encode())
+    return digest.hexdigest()[:16]
