@@ -54,7 +54,7 @@ class Pipeline:
             self.features.view(),
             self.forecast.view(),
             self.execution.view("strategies"),
-            self.execution.view("owners"),
+            self.execution.view("report"),
             settings.strategy,
         )
         self.sizing = SizingStage(instruments, len(strategies), self.features.view(), settings.sizing)

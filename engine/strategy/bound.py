@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.strategy.compiler import Compiled, compile_strategy
+from engine.strategy.machine_code import Compiled, compile_strategy
 from engine.strategy.loader import Strategy
 
 

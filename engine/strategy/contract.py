@@ -50,21 +50,9 @@ BAR = _int64_fields(
     "buy_lots",  # of which the aggressor bought
     "trades",
 )
-FILL = _int64_fields(
-    "order_id",
-    "side",
-    "price_ticks",
-    "quantity_lots",
-    "cumulative_lots",
-    "fee_atoms",
-    "liquidity",
-    "trade_id",
-    "event_time_ns",
-    "receive_time_ns",
-)
-ORDER_EVENT = _int64_fields(
-    "order_id", "report", "refusal", "side", "price_ticks", "quantity_lots", "event_time_ns", "receive_time_ns"
-)  # report: ReportKind; refusal: Refusal, 0 when there is none
+_REPORTED = ("side", "price_ticks", "quantity_lots", "remaining_lots", "tag", "event_time_ns", "receive_time_ns")
+FILL = _int64_fields("order_id", "trade_id", *_REPORTED, "liquidity", "fee_atoms")  # liquidity: MAKER or TAKER
+ORDER_EVENT = _int64_fields("order_id", "report", *_REPORTED, "state", "refusal")  # report: REPORT_...; refusal: 0 is none
 RISK = np.dtype([("number", "<i8"), ("value", "<f8"), ("receive_time_ns", "<i8")])
 
 # Callback -> the name of what happened and its record; None: nothing beyond the views.

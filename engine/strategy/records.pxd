@@ -1,6 +1,6 @@
 # The C side of contract.py (stage.pyx compares sizes and numbers at import) and the stage's own records.
 from libc.stdint cimport int64_t, uint64_t
-from engine.stage cimport AccountView, View
+from engine.stage cimport AccountView, ReportView, View
 
 # Numbers of the callbacks: contract.CALLBACKS in order.
 cdef enum:
@@ -63,10 +63,6 @@ cdef struct Bar:             # contract.BAR
     int64_t buy_lots
     int64_t trades
 
-cdef struct Owner:           # a row of execution's view "owners": index = order_id & (count - 1)
-    int64_t order_id
-    int64_t strategy
-
 cdef struct Activity:        # the stage's own view: row per instrument
     int64_t calls
     int64_t intents
@@ -79,9 +75,14 @@ cdef struct Clock:
     int64_t next_timer_ns    # of all instances; 0: none set yet
     int64_t started
 
+# The compiled wrapper of one callback, and its uncompiled twin.
 ctypedef void (*each_t)(
     int64_t first, int64_t last, void *instances, void *states, void *params, void *accounts, void *book,
     void *features, void *forecast, void *instrument, void *event, int64_t now_ns, void *orders
+) noexcept nogil
+
+ctypedef void (*plain_t)(
+    void *plain, int callback, int64_t first, int64_t last, int64_t instrument, int64_t now_ns
 ) noexcept nogil
 
 cdef struct Group:
@@ -104,13 +105,14 @@ cdef struct Core:
     int64_t instruments
     int64_t strategies
     int64_t bar_interval_ns
+    plain_t call_plain
     int64_t *group_of                # by strategy index
     int64_t *slot_of
     View book
     View features
     View forecast
     View facts
-    View owners
+    const ReportView *report         # NULL: reports reach nobody
     AccountView *accounts
     Bar *bars
     Activity *activity

@@ -7,12 +7,20 @@ switched off, its requests of that call dropped, its state zeroed; the others go
 """
 
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_New
-from engine.stage cimport AccountView, Outbox, Stage, View, emit, view_of
-from engine.strategy.records cimport *
-from ipc.message cimport *
+from engine.stage cimport AccountView, Outbox, ReportView, Stage, View, ends_batch, view_of
+from engine.strategy.calling cimport call_all, call_instrument, call_strategy
+from engine.strategy.records cimport (
+    Activity, Bar, CHUNK, Clock, Core, EVENT_WORDS, Group, Instance, ON_BOOK, ON_FILL, ON_ORDER, ON_REGIME, ON_RISK,
+    ON_STOP, ON_TRADE, Orders, each_t,
+)
+from engine.strategy.timing cimport add_to_bar, close_bars, run_timers, start
+from ipc.message cimport (
+    COMMAND_STOP, FLAG_MORE, KIND_BOOK_STATE, KIND_COMMAND, KIND_FUNDING, KIND_LAPPED, KIND_LEVEL, KIND_QUOTE,
+    KIND_REPORT, KIND_RISK_VALUE, KIND_TICK_CHANGE, KIND_TIME, KIND_TRADE, KIND_TRADING_STATUS, Message,
+    REPORT_KIND_FILL, ReportDetail,
+)
 
 import numpy as np
 
@@ -29,237 +37,13 @@ assert CALLBACKS == (
 assert CHUNK == INSTANCES_PER_CALL and EVENT_WORDS * 8 == EVENT_BYTES
 
 cdef int64_t REGIME_NUMBER = REGIME_VALUE_NUMBER
-cdef uint64_t HASH_START = 0xCBF29CE484222325
-cdef uint64_t HASH_FACTOR = 0x9E3779B97F4A7C15
-cdef uint64_t NOT_FINITE = 0x7FF0000000000000
-
 assert sizeof(Instance) == INSTANCE.itemsize and sizeof(Orders) == ORDERS.itemsize
 
 
-cdef inline void *row_of(const View *view, int64_t index) noexcept nogil:
-    """A row of a view; an absent view is one row of zeros."""
-    return <char *> view.rows + (index if index < view.count else 0) * view.stride
 
 
-# -- calling ---------------------------------------------------------------------------------------------------------
-
-cdef void call_plain(Group *group, int callback, int64_t first, int64_t last, int64_t instrument, int64_t now_ns) noexcept with gil:
-    (<object> group.plain).call(callback, first, last, instrument, now_ns)
-
-
-cdef void call(Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument,
-               const Message *cause, Outbox *outbox) noexcept nogil:
-    """One callback for a range of instances of one instrument, in chunks; each chunk's requests leave before the next."""
-    cdef int64_t end
-    if not group.has[callback]:
-        return
-    while first < last:
-        end = first + CHUNK if first + CHUNK < last else last
-        core.orders.count = 0
-        core.orders.dropped = 0
-        if group.plain != NULL:
-            call_plain(group, callback, first, end, instrument, core.clock.now_ns)
-        else:
-            group.each[callback](
-                first, end, group.instances, group.states, group.params, core.accounts, row_of(&core.book, instrument),
-                row_of(&core.features, instrument), row_of(&core.forecast, instrument), row_of(&core.facts, instrument),
-                core.event, core.clock.now_ns, core.orders,
-            )
-        settle(core, group, callback, first, end, instrument, cause, outbox)
-        first = end
-
-
-cdef void call_instrument(Core *core, int callback, int64_t instrument, const Message *cause, Outbox *outbox) noexcept nogil:
-    cdef int64_t i
-    for i in range(core.group_count):
-        call(core, &core.groups[i], callback, core.groups[i].first[instrument], core.groups[i].first[instrument + 1],
-             instrument, cause, outbox)
-
-
-cdef void call_all(Core *core, int callback, const Message *cause, Outbox *outbox) noexcept nogil:
-    cdef int64_t instrument
-    for instrument in range(core.instruments):
-        call_instrument(core, callback, instrument, cause, outbox)
-
-
-cdef void call_strategy(Core *core, int callback, int64_t strategy, const Message *cause, Outbox *outbox) noexcept nogil:
-    cdef Group *group = &core.groups[core.group_of[strategy]]
-    cdef int64_t slot = core.slot_of[strategy]
-    call(core, group, callback, slot, slot + 1, group.instances[slot].instrument, cause, outbox)
-
-
-# -- what they left behind -------------------------------------------------------------------------------------------
-
-cdef inline uint64_t state_hash(const uint64_t *words, const int64_t *is_float, int64_t count, int64_t *failed) noexcept nogil:
-    """Hash of one state; sets `failed` when a float64 field is not finite."""
-    cdef uint64_t value = HASH_START
-    cdef int64_t i
-    for i in range(count):
-        failed[0] |= is_float[i] & ((words[i] & NOT_FINITE) == NOT_FINITE)
-        value = (value ^ words[i]) * HASH_FACTOR
-    return value ^ (value >> 29)
-
-
-cdef void settle(Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument,
-                 const Message *cause, Outbox *outbox) noexcept nogil:
-    cdef Activity *activity = &core.activity[instrument]
-    cdef Instance *instance
-    cdef uint64_t *words
-    cdef uint64_t value
-    cdef int64_t i
-    for i in range(first, last):
-        instance = &group.instances[i]
-        if not instance.enabled:
-            continue
-        words = <uint64_t *> group.states + i * group.state_words
-        value = state_hash(words, group.is_float, group.state_words, &instance.failed)
-        instance.calls += 1
-        activity.calls += 1
-        if instance.failed:
-            instance.enabled = 0
-            memset(words, 0, group.state_words * 8)
-            value = ~HASH_START
-            activity.faults += 1
-            refuse(REFUSAL_STRATEGY_FAILED, instrument, 0, instance.strategy, callback, cause, outbox)
-        activity.digest = (activity.digest ^ value) * HASH_FACTOR
-    for i in range(core.orders.count):
-        instance = &group.instances[core.orders.requests[i].instance]
-        if instance.enabled:
-            request(&core.orders.requests[i], instance, activity, cause, outbox)
-    if core.orders.dropped:
-        refuse(REFUSAL_OUTBOX_FULL, instrument, 0, core.orders.dropped, REQUESTS // CHUNK, cause, outbox)
-
-
-cdef void refuse(int64_t code, int64_t instrument, int64_t tag, int64_t observed, int64_t limit, const Message *cause,
-                 Outbox *outbox) noexcept nogil:
-    cdef Message *refusal = emit(outbox, 1)
-    if refusal == NULL:
-        return
-    memset(refusal, 0, sizeof(Message))
-    refusal.event_time_ns = cause.event_time_ns
-    refusal.receive_time_ns = cause.receive_time_ns
-    refusal.instrument = instrument
-    refusal.kind = KIND_REFUSAL
-    refusal.flags = FLAG_LAST | (SOURCE_CORE << SOURCE_SHIFT)
-    refusal.price_ticks = limit
-    refusal.quantity_lots = observed
-    refusal.order_id = tag
-    refusal.extra = code
-
-
-cdef void request(const Request *asked, Instance *instance, Activity *activity, const Message *cause,
-                  Outbox *outbox) noexcept nogil:
-    """One request as an INTENT of two records, or the refusal that is known already."""
-    cdef Message *intent
-    cdef OrderDetail *detail
-    if asked.refusal:
-        refuse(asked.refusal, instance.instrument, asked.tag, 0, 0, cause, outbox)
-        return
-    intent = emit(outbox, 2)
-    if intent == NULL:
-        return
-    memset(intent, 0, 2 * sizeof(Message))
-    detail = <OrderDetail *> (intent + 1)
-    intent.event_time_ns = cause.event_time_ns
-    intent.receive_time_ns = cause.receive_time_ns
-    intent.instrument = instance.instrument
-    intent.kind = KIND_INTENT
-    intent.side = asked.side
-    intent.flags = FLAG_MORE | (SOURCE_CORE << SOURCE_SHIFT)
-    intent.price_ticks = asked.price_ticks
-    intent.quantity_lots = asked.quantity_lots
-    detail.event_time_ns = cause.event_time_ns
-    detail.receive_time_ns = cause.receive_time_ns
-    detail.instrument = instance.instrument
-    detail.kind = KIND_DETAIL
-    detail.action = asked.action
-    detail.flags = FLAG_LAST | (SOURCE_CORE << SOURCE_SHIFT)
-    detail.cause_sequence = cause.sequence
-    detail.strategy = instance.strategy
-    detail.order_type = asked.order_type
-    detail.time_in_force = asked.time_in_force
-    detail.reduce_only = asked.reduce_only
-    detail.cause_source = cause.flags >> SOURCE_SHIFT
-    detail.target_order_id = asked.target_order_id
-    detail.tag = asked.tag
-    instance.intents += 1
-    activity.intents += 1
-
-
-# -- time ------------------------------------------------------------------------------------------------------------
-
-cdef void close_bars(Core *core, const Message *cause, Outbox *outbox) noexcept nogil:
-    """Ends the interval at hand for every instrument that has traded, then opens the one that contains now."""
-    cdef int64_t instrument, interval = core.bar_interval_ns
-    cdef Bar *bar
-    for instrument in range(core.instruments):
-        bar = &core.bars[instrument]
-        if bar.close_price_ticks == 0:
-            continue
-        bar.start_time_ns = core.clock.bar_end_ns - interval
-        bar.end_time_ns = core.clock.bar_end_ns
-        memcpy(core.event, bar, sizeof(Bar))
-        bar.open_price_ticks = bar.high_price_ticks = bar.low_price_ticks = bar.close_price_ticks
-        bar.volume_lots = bar.buy_lots = bar.trades = 0
-        call_instrument(core, ON_BAR, instrument, cause, outbox)
-    core.clock.bar_end_ns = core.clock.now_ns - core.clock.now_ns % interval + interval
-
-
-cdef void add_to_bar(Bar *bar, const Message *trade) noexcept nogil:
-    if bar.trades == 0:
-        bar.open_price_ticks = bar.high_price_ticks = bar.low_price_ticks = trade.price_ticks
-    if trade.price_ticks > bar.high_price_ticks:
-        bar.high_price_ticks = trade.price_ticks
-    if trade.price_ticks < bar.low_price_ticks:
-        bar.low_price_ticks = trade.price_ticks
-    bar.close_price_ticks = trade.price_ticks
-    bar.volume_lots += trade.quantity_lots
-    if trade.side == SIDE_BID:
-        bar.buy_lots += trade.quantity_lots
-    bar.trades += 1
-
-
-cdef void run_timers(Core *core, const Message *cause, Outbox *outbox) noexcept nogil:
-    """Calls on_timer where it is due; the next time is a multiple of the interval, and lost ones are not made up."""
-    cdef int64_t g, i, first, last, now = core.clock.now_ns, soonest = 0x7FFFFFFFFFFFFFFF
-    cdef Group *group
-    for g in range(core.group_count):
-        group = &core.groups[g]
-        if not group.has[ON_TIMER]:
-            continue
-        first = 0
-        while first < group.count:
-            last = first
-            while (last < group.count and group.instances[last].next_timer_ns <= now
-                    and group.instances[last].instrument == group.instances[first].instrument):
-                last += 1
-            if first < last:
-                call(core, group, ON_TIMER, first, last, group.instances[first].instrument, cause, outbox)
-                for i in range(first, last):
-                    group.instances[i].next_timer_ns = next_multiple(now, group.timer_interval_ns[i])
-                first = last
-            else:
-                first += 1
-        for i in range(group.count):
-            if group.instances[i].next_timer_ns < soonest:
-                soonest = group.instances[i].next_timer_ns
-    core.clock.next_timer_ns = soonest
-
-
-cdef inline int64_t next_multiple(int64_t now_ns, int64_t interval_ns) noexcept nogil:
-    return now_ns - now_ns % interval_ns + interval_ns
-
-
-cdef void start(Core *core, const Message *cause, Outbox *outbox) noexcept nogil:
-    """The first message sets every clock going and calls on_start."""
-    cdef int64_t g, i
-    core.clock.started = 1
-    core.clock.bar_end_ns = next_multiple(core.clock.now_ns, core.bar_interval_ns)
-    for g in range(core.group_count):
-        for i in range(core.groups[g].count):
-            core.groups[g].instances[i].next_timer_ns = next_multiple(
-                core.clock.now_ns, core.groups[g].timer_interval_ns[i])
-    call_all(core, ON_START, cause, outbox)
+cdef void call_plain(void *plain, int callback, int64_t first, int64_t last, int64_t instrument, int64_t now_ns) noexcept with gil:
+    (<object> plain).call(callback, first, last, instrument, now_ns)
 
 
 # -- what happened ---------------------------------------------------------------------------------------------------
@@ -281,50 +65,35 @@ cdef void on_market(Core *core, const Message *message, Outbox *outbox) noexcept
         call_instrument(core, ON_TRADE, instrument, message, outbox)
     else:
         core.book_changed[instrument] = 1
-    if message.flags & FLAG_LAST and core.book_changed[instrument]:
+    if ends_batch(message) and core.book_changed[instrument]:
         core.book_changed[instrument] = 0
         call_instrument(core, ON_BOOK, instrument, message, outbox)
 
 
 cdef void on_report(Core *core, const Message *message, Outbox *outbox) noexcept nogil:
-    """A fill is told as on_fill; every report, fills too, as on_order."""
+    """Tells the owner what execution made of the report: a fill as on_fill, then every one, fills too, as on_order."""
     cdef const ReportDetail *detail = <const ReportDetail *> (message + 1)
-    cdef int64_t strategy = owner_of(core, message.order_id)
+    cdef const ReportView *report = core.report
     cdef int64_t *event = core.event
-    if strategy < 0:
+    if report == NULL or not report.applied or not 0 <= report.strategy < core.strategies:
         return
-    if message.extra & 0xFF == REPORT_KIND_FILL:
-        event[0] = message.order_id
-        event[1] = message.side
-        event[2] = message.price_ticks
-        event[3] = message.quantity_lots
-        event[4] = detail.cumulative_lots
-        event[5] = detail.fee_atoms
-        event[6] = detail.liquidity
-        event[7] = detail.trade_id
-        event[8] = message.event_time_ns
-        event[9] = message.receive_time_ns
-        call_strategy(core, ON_FILL, strategy, message, outbox)
-    event[0] = message.order_id
-    event[1] = message.extra & 0xFF
-    event[2] = message.extra >> 8
-    event[3] = message.side
-    event[4] = message.price_ticks
-    event[5] = message.quantity_lots
-    event[6] = message.event_time_ns
-    event[7] = message.receive_time_ns
-    call_strategy(core, ON_ORDER, strategy, message, outbox)
-
-
-cdef int64_t owner_of(Core *core, int64_t order_id) noexcept nogil:
-    """Strategy index of an order, or -1: not one of ours, or its row has been taken by a later one."""
-    cdef const Owner *owner
-    if core.owners.count == 0:
-        return -1
-    owner = <const Owner *> row_of(&core.owners, order_id & (core.owners.count - 1))
-    if owner.order_id != order_id or not 0 <= owner.strategy < core.strategies:
-        return -1
-    return owner.strategy
+    event[0] = report.order_id
+    event[2] = report.side
+    event[3] = report.price_ticks
+    event[4] = report.quantity_lots
+    event[5] = report.remaining_lots
+    event[6] = report.tag
+    event[7] = message.event_time_ns
+    event[8] = message.receive_time_ns
+    if report.event == REPORT_KIND_FILL and message.flags & FLAG_MORE:
+        event[1] = detail.trade_id
+        event[9] = detail.liquidity
+        event[10] = report.fee_atoms
+        call_strategy(core, ON_FILL, report.strategy, message, outbox)
+    event[1] = report.event
+    event[9] = report.state
+    event[10] = report.code
+    call_strategy(core, ON_ORDER, report.strategy, message, outbox)
 
 
 cdef void on_risk_value(Core *core, const Message *message, Outbox *outbox) noexcept nogil:
@@ -372,17 +141,18 @@ cdef class StrategyStage(Stage):
 
     `instruments`: the table, shape (n,), dtype INSTRUMENT. `strategies`: list of BoundStrategy; an index in it is the
     strategy index of every order. `book`, `features`, `forecast`: view capsules, row per instrument. `accounts`: row per
-    strategy index. `owners`: row per order slot (int64 order_id, int64 strategy), a power of two of them; without it
-    reports reach nobody. None stands for a view of zeros. Raises ValueError when rows or sizes do not fit.
+    strategy index. `report`: execution's word on the report at hand; without it reports reach nobody. None stands for a
+    view of zeros. Raises ValueError when rows or sizes do not fit.
     """
     cdef Core core
     cdef list plain_groups
     cdef list alive
     cdef readonly int64_t bytes_per_instance   # state, params and the stage's own row, of the first strategy
 
-    def __init__(self, instruments, list strategies, book=None, features=None, forecast=None, accounts=None,
-                 owners=None, settings=None):
+    def __init__(self, instruments, strategies, book=None, features=None, forecast=None, accounts=None,
+                 report=None, settings=None):
         settings = settings or StrategySettings()
+        strategies = list(strategies)
         self.alive = [strategies]
         self.plain_groups = []
         cdef Core *core = &self.core
@@ -392,6 +162,7 @@ cdef class StrategyStage(Stage):
         for bound in strategies:
             if not 0 <= bound.instrument < len(instruments):
                 raise ValueError(f"{bound.strategy.name}: there is no instrument row {bound.instrument}")
+        core.call_plain = call_plain
         core.clock = <Clock *> self.block("clock", sizeof(Clock))
         core.bars = <Bar *> self.block("bars", len(instruments) * sizeof(Bar))
         core.book_changed = <int64_t *> self.block("book_changed", len(instruments) * 8)
@@ -400,7 +171,7 @@ cdef class StrategyStage(Stage):
         core.event = <int64_t *> self._array(np.zeros(EVENT_WORDS, np.int64))
         core.group_of = <int64_t *> self._array(np.zeros(len(strategies) + 1, np.int64))
         core.slot_of = <int64_t *> self._array(np.zeros(len(strategies) + 1, np.int64))
-        self._take_views(instruments, book, features, forecast, accounts, owners)
+        self._take_views(instruments, book, features, forecast, accounts, report)
         self._take_groups(strategies)
         self.add_step("step", strategy_step, KINDS, False)
         self.add_view("view", core.activity, sizeof(Activity), len(instruments))
@@ -425,7 +196,7 @@ cdef class StrategyStage(Stage):
             view.count = max(rows, 1)
         return 0
 
-    cdef int _take_views(self, instruments, book, features, forecast, accounts, owners) except -1:
+    cdef int _take_views(self, instruments, book, features, forecast, accounts, report) except -1:
         cdef Core *core = &self.core
         cdef View account_rows
         facts = np.zeros(len(instruments), INSTRUMENT_FACTS)
@@ -440,11 +211,11 @@ cdef class StrategyStage(Stage):
         self._take_view(&core.forecast, forecast, VIEWS["forecast"], core.instruments)
         self._take_view(&account_rows, accounts, VIEWS["account"], core.strategies)
         core.accounts = <AccountView *> account_rows.rows
-        core.owners.count = 0
-        if owners is not None:
-            core.owners = view_of(owners)[0]
-            if core.owners.stride < <int64_t> sizeof(Owner) or core.owners.count & (core.owners.count - 1):
-                raise ValueError("the view of owners needs int64 order_id and strategy, and a power of two of rows")
+        core.report = NULL
+        if report is not None:
+            if view_of(report).stride != sizeof(ReportView):
+                raise ValueError("the view of the report is not execution's REPORT_VIEW")
+            core.report = <const ReportView *> view_of(report).rows
         return 0
 
     cdef int _take_groups(self, list strategies) except -1:
