@@ -13,7 +13,7 @@ from engine.errors import Exit, UserError
 
 # name -> (module, settings struct): each module offers main(settings), which runs until SIGTERM
 PROCESSES = {
-    "exchange": ("engine.exchange.process", "ExchangeProcessSettings"),
+    "exchange": ("engine.exchange.process", "ExchangeSettings"),
     "journal": ("engine.journal.process", "JournalProcessSettings"),
     "gateway": ("engine.gateway.process", "GatewayProcessSettings"),
     "core": ("engine.core_process", "CoreProcessSettings"),
