@@ -1,0 +1,32 @@
+"""The halt word: one int64 in shared memory that the gateway reads before each send, for when the core hangs.
+
+Anybody with the right to the run's shared memory may set it; 0 is "go on", anything else stops new orders.
+"""
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+HALT_BYTES = 4096
+
+
+class HaltWord:
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Maps the word; `create` makes the file when it is absent (its value lasts when it is there). Raises OSError."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        try:
+            if create:
+                os.posix_fallocate(descriptor, 0, HALT_BYTES)
+            memory = mmap.mmap(descriptor, HALT_BYTES)
+        finally:
+            os.close(descriptor)
+        self._word = np.frombuffer(memory, dtype="<i8", count=1)
+
+    @property
+    def halted(self) -> bool:
+        return bool(self._word[0])
+
+    def set(self, value: int) -> None:
+        self._word[0] = value

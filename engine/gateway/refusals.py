@@ -1,0 +1,39 @@
+"""What Binance's error codes mean to us (errors.md of its spot API)."""
+
+from ipc.messages import Refusal
+
+# Codes after which nobody knows whether the request was carried out: ask, never assume.
+UNCERTAIN = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
+DUPLICATE_TEXT = "Duplicate order sent."
+TIMESTAMP_CODE = -1021
+NO_SUCH_ORDER = -2013
+UNKNOWN_ORDER = -2011
+PARTLY_REPLACED = -2021
+NOT_REPLACED = -2022
+
+_BY_CODE = {
+    -1003: Refusal.VENUE_RATE_LIMIT,
+    -1015: Refusal.VENUE_RATE_LIMIT,
+    -1013: Refusal.VENUE_FILTER,
+    -1111: Refusal.VENUE_FILTER,
+    TIMESTAMP_CODE: Refusal.VENUE_TIMEOUT,
+    UNKNOWN_ORDER: Refusal.VENUE_UNKNOWN_ORDER,
+    NO_SUCH_ORDER: Refusal.VENUE_UNKNOWN_ORDER,
+}
+_BY_TEXT = {
+    "Account has insufficient balance for requested action.": Refusal.VENUE_INSUFFICIENT_BALANCE,
+    "Order would immediately match and take.": Refusal.VENUE_WOULD_TAKE,
+    DUPLICATE_TEXT: Refusal.GATEWAY_DUPLICATE_NUMBER,
+}
+
+
+def refusal_of(code: int, text: str) -> Refusal:
+    """The stable code of a venue's refusal; VENUE_REJECTED for what has none of its own."""
+    if text.startswith("Filter failure"):
+        return Refusal.VENUE_FILTER
+    return _BY_TEXT.get(text) or _BY_CODE.get(code, Refusal.VENUE_REJECTED)
+
+
+def is_uncertain(status: int, code: int, text: str) -> bool:
+    """Whether the request may have been carried out in spite of the error: then the order is queried."""
+    return status >= 500 or code in UNCERTAIN or text == DUPLICATE_TEXT
