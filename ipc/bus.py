@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 import zmq
@@ -26,7 +26,7 @@ MAXIMUM_MESSAGE_BYTES = 1 << 20
 ANSWERS_REMEMBERED = 1_024
 SOCKET_PATH_BYTES = 107  # sockaddr_un.sun_path has 108, the last is NUL
 
-Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 
 
 class BusError(Exception):
