@@ -40,7 +40,7 @@ cdef extern from *:
             quotient = product;
             rest = 0;
         } else {
-            quotient = product / denominator;
+            quotient = (int64_t)product == product ? (int64_t)product / denominator : product / denominator;
             rest = quotient * denominator != product;
             if (rest && product < 0) quotient -= 1;
         }

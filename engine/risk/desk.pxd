@@ -1,0 +1,113 @@
+# What the risk stage works on: its own state, the limits (in the RiskView itself), and the views it reads.
+from libc.stdint cimport int64_t
+from ipc.message cimport Message, OrderDetail
+from engine.stage cimport AccountView, BookView, RiskView, View
+from engine.risk.rate cimport Bucket
+from engine.risk.repeats cimport PassedOrder, Repeats
+
+cdef enum:  # Limit; engine.risk.stage compares them at import
+    LIMIT_ORDER_QUANTITY_LOTS = 0
+    LIMIT_POSITION_LOTS = 1
+    LIMIT_POSITION_VALUE_ATOMS = 2
+    LIMIT_ORDER_VALUE_ATOMS = 3
+    LIMIT_ORDER_VALUE_MINIMUM_ATOMS = 4
+    LIMIT_GROSS_NOTIONAL_ATOMS = 5
+    LIMIT_OPEN_ORDERS = 6
+    LIMIT_PRICE_COLLAR_BP = 7
+    LIMIT_STALE_DATA_NS = 8
+    LIMIT_ORDER_RATE_PER_S = 9
+    LIMIT_ORDER_BURST = 10
+    LIMIT_CANCEL_RATE_PER_S = 11
+    LIMIT_CANCEL_BURST = 12
+    LIMIT_REPEATED_ORDERS = 13
+    LIMIT_REPEAT_WINDOW_NS = 14
+    LIMIT_DAILY_LOSS_ATOMS = 15
+    LIMIT_COUNT = 16
+    OWN_LIMITS = 3             # the first three are kept per instrument
+
+cdef struct InstrumentRisk:
+    int64_t numerator          # atoms of half a tick times a lot, a reduced fraction; denominator 0: not to be valued
+    int64_t denominator
+    int64_t minimum_price_ticks
+    int64_t maximum_price_ticks
+    int64_t minimum_quantity_lots
+    int64_t maximum_quantity_lots
+    int64_t minimum_value_atoms
+    int64_t is_spot
+    int64_t limit[OWN_LIMITS]
+    int64_t halted             # TRADING_STATUS
+    int64_t reference_half_ticks  # the last valid mid, or the last trade; 0: none yet
+    # the account as it was last valued, and the figures of it
+    int64_t position_lots
+    int64_t open_buy_lots
+    int64_t open_sell_lots
+    int64_t cost_tick_lots
+    int64_t realised_tick_lots
+    int64_t fees_atoms
+    int64_t valued_half_ticks
+    int64_t worst_lots         # the larger side, everything open on it filled
+    int64_t worst_value_atoms
+    int64_t profit_atoms       # realised and unrealised, fees paid
+    int64_t fault              # Refusal that made it impossible to value, 0 for none
+
+cdef struct RiskState:
+    int64_t core_time_ns
+    int64_t next_day_ns        # 00:00 UTC after core time
+    int64_t day_start_atoms    # profit_atoms of all instruments when the day began
+    int64_t flattening         # FLATTEN: halted, but reduce-only orders pass
+    int64_t gross_atoms        # sums over instruments of their figures
+    int64_t profit_atoms
+    int64_t faults             # instruments that cannot be valued
+    int64_t limits_changed
+    Bucket orders
+    Bucket cancels
+
+cdef struct Desk:
+    RiskState *state
+    RiskView *view
+    InstrumentRisk *instruments
+    char *repeats              # per instrument: Repeats, then its ring
+    int64_t repeats_stride
+    int64_t repeat_mask
+    const char *books
+    int64_t book_stride
+    const char *accounts
+    int64_t account_stride
+    const char *strategies
+    int64_t strategy_stride
+    int64_t instrument_count
+    int64_t strategy_count
+    const int64_t *bounds      # (limit, lowest and highest)
+
+cdef struct Case:              # one order under judgement
+    const Message *order
+    const OrderDetail *detail
+    InstrumentRisk *instrument
+    const BookView *book
+    const AccountView *account
+    int64_t value_atoms        # of the order, rounded up
+    int64_t worst_lots         # of the instrument with this order open, the larger side
+    int64_t worst_value_atoms
+    int64_t gross_atoms
+    int64_t open_orders        # over all instruments, without this order
+    int64_t tightest_lots      # instruments where each per-instrument limit leaves least
+    int64_t tightest_value
+    int64_t observed           # what the refusal says
+    int64_t limit
+
+# -- QUERIES --
+
+cdef inline const BookView *book_of(const Desk *desk, int64_t instrument) noexcept nogil:
+    return <const BookView *> (desk.books + instrument * desk.book_stride)
+
+cdef inline const AccountView *account_of(const Desk *desk, int64_t instrument) noexcept nogil:
+    return <const AccountView *> (desk.accounts + instrument * desk.account_stride)
+
+cdef inline const AccountView *strategy_of(const Desk *desk, int64_t strategy) noexcept nogil:
+    return <const AccountView *> (desk.strategies + strategy * desk.strategy_stride)
+
+cdef inline Repeats *repeats_of(const Desk *desk, int64_t instrument) noexcept nogil:
+    return <Repeats *> (desk.repeats + instrument * desk.repeats_stride)
+
+cdef inline PassedOrder *ring_of(Repeats *repeats) noexcept nogil:
+    return <PassedOrder *> (repeats + 1)

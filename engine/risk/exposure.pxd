@@ -1,0 +1,144 @@
+# What the accounts hold at the worst case and what it is worth: figures per instrument, renewed only where the account or
+# the mid has changed, and their exact sums over all instruments.
+from libc.stdint cimport int64_t
+from ipc.message cimport BOOK_STATE_VALID, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_NONE
+from engine.checked cimport add_overflows, multiply_overflows, value_overflows
+from engine.stage cimport AccountView, BookView
+from engine.risk.desk cimport (
+    Desk, InstrumentRisk, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_POSITION_LOTS,
+    LIMIT_POSITION_VALUE_ATOMS, account_of, book_of,
+)
+
+# -- QUERIES --
+
+cdef inline int64_t reference_half_ticks(const BookView *book) noexcept nogil:
+    """Bid plus ask of a valid book with both sides, else twice its last trade; 0 when there is neither."""
+    if book.state == BOOK_STATE_VALID and book.bid_quantity_lots[0] > 0 and book.ask_quantity_lots[0] > 0:
+        return book.bid_price_ticks[0] + book.ask_price_ticks[0]
+    return 2 * book.trade_price_ticks
+
+cdef inline bint worst_overflows(const AccountView *account, int64_t buy_lots, int64_t sell_lots, int64_t *lots) noexcept nogil:
+    """The larger of long and short if every open order of one side, and so many lots more of it, were filled."""
+    cdef int64_t highest, lowest
+    lots[0] = 0
+    if add_overflows(account.open_buy_lots, buy_lots, &highest) or add_overflows(account.open_sell_lots, sell_lots, &lowest):
+        return True
+    if add_overflows(account.position_lots, highest, &highest) or add_overflows(account.position_lots, -lowest, &lowest):
+        return True
+    if highest >= <int64_t> 1 << 62 or lowest <= -(<int64_t> 1 << 62):
+        return True
+    lots[0] = highest if highest > -lowest else -lowest
+    return False
+
+cdef inline bint profit_overflows(const AccountView *account, const InstrumentRisk *instrument, int64_t *atoms) noexcept nogil:
+    """(realised + position * mid - cost) in atoms, rounded down, minus fees."""
+    cdef int64_t worth, closed, ceiling
+    atoms[0] = 0
+    if multiply_overflows(account.position_lots, instrument.reference_half_ticks, &worth):
+        return True
+    if add_overflows(account.realised_tick_lots, -account.cost_tick_lots, &closed) or multiply_overflows(closed, 2, &closed):
+        return True
+    if add_overflows(worth, closed, &worth):
+        return True
+    if value_overflows(worth, 1, instrument.numerator, instrument.denominator, atoms, &ceiling):
+        return True
+    return add_overflows(atoms[0], -account.fees_atoms, atoms)
+
+# -- COMMANDS --
+
+cdef inline void value_instrument(InstrumentRisk *instrument, const AccountView *account) noexcept nogil:
+    """Renews the figures of one instrument; `fault` says why they could not be had (they are 0 then)."""
+    cdef int64_t floor
+    instrument.position_lots = account.position_lots
+    instrument.open_buy_lots = account.open_buy_lots
+    instrument.open_sell_lots = account.open_sell_lots
+    instrument.cost_tick_lots = account.cost_tick_lots
+    instrument.realised_tick_lots = account.realised_tick_lots
+    instrument.fees_atoms = account.fees_atoms
+    instrument.valued_half_ticks = instrument.reference_half_ticks
+    instrument.worst_value_atoms = instrument.profit_atoms = 0
+    instrument.fault = REFUSAL_NONE
+    if worst_overflows(account, 0, 0, &instrument.worst_lots):
+        instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
+        return
+    if instrument.denominator == 0 and account.sent == 0:
+        return  # cannot be valued, and never traded
+    if instrument.worst_lots != 0 and instrument.reference_half_ticks <= 0:
+        instrument.fault = REFUSAL_NO_REFERENCE_PRICE
+        return
+    if (profit_overflows(account, instrument, &instrument.profit_atoms)
+            or value_overflows(instrument.worst_lots, instrument.reference_half_ticks, instrument.numerator,
+                               instrument.denominator, &floor, &instrument.worst_value_atoms)):
+        instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
+        instrument.worst_value_atoms = instrument.profit_atoms = 0
+
+cdef inline bint has_changed(const InstrumentRisk *instrument, const AccountView *account) noexcept nogil:
+    return (
+        (instrument.position_lots ^ account.position_lots) | (instrument.open_buy_lots ^ account.open_buy_lots)
+        | (instrument.open_sell_lots ^ account.open_sell_lots) | (instrument.cost_tick_lots ^ account.cost_tick_lots)
+        | (instrument.realised_tick_lots ^ account.realised_tick_lots) | (instrument.fees_atoms ^ account.fees_atoms)
+        | (instrument.valued_half_ticks ^ instrument.reference_half_ticks)
+    ) != 0
+
+cdef inline bint add_figures(Desk *desk, const InstrumentRisk *instrument, int64_t sign) noexcept nogil:
+    """Adds or takes away one instrument's figures. True: a sum would pass 2**61; it is then left as it was."""
+    cdef int64_t gross, profit
+    if instrument.fault != REFUSAL_NONE:
+        desk.state.faults += sign
+        return False
+    if add_overflows(desk.state.gross_atoms, sign * instrument.worst_value_atoms, &gross):
+        return True
+    if add_overflows(desk.state.profit_atoms, sign * instrument.profit_atoms, &profit):
+        return True
+    if gross >= <int64_t> 1 << 61 or not -(<int64_t> 1 << 61) < profit < <int64_t> 1 << 61:
+        return True
+    desk.state.gross_atoms = gross
+    desk.state.profit_atoms = profit
+    return False
+
+cdef inline void renew(Desk *desk, int64_t index) noexcept nogil:
+    """Brings one instrument's figures, and the sums, to the account and the mid of now."""
+    cdef InstrumentRisk *instrument = desk.instruments + index
+    cdef const AccountView *account = account_of(desk, index)
+    cdef int64_t reference
+    if account.position_lots | account.open_buy_lots | account.open_sell_lots:
+        reference = reference_half_ticks(book_of(desk, index))
+        if reference > 0:
+            instrument.reference_half_ticks = reference
+    if not has_changed(instrument, account):
+        return
+    add_figures(desk, instrument, -1)
+    value_instrument(instrument, account)
+    if add_figures(desk, instrument, 1):
+        instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
+        instrument.worst_value_atoms = instrument.profit_atoms = 0
+        add_figures(desk, instrument, 1)
+
+cdef inline int64_t measure(Desk *desk, int64_t *tightest_lots, int64_t *tightest_value) noexcept nogil:
+    """Renews every instrument and writes what is used of each limit into the view. Returns the open orders of all."""
+    cdef int64_t index, open_orders = 0, left
+    cdef InstrumentRisk *instrument
+    cdef int64_t least_lots = (<int64_t> 1 << 62), least_value = (<int64_t> 1 << 62)
+    tightest_lots[0] = tightest_value[0] = 0
+    for index in range(desk.instrument_count):
+        renew(desk, index)
+        instrument = desk.instruments + index
+        open_orders += account_of(desk, index).open_orders
+        left = instrument.limit[LIMIT_POSITION_LOTS] - instrument.worst_lots
+        if left < least_lots:
+            least_lots = left
+            tightest_lots[0] = index
+        left = instrument.limit[LIMIT_POSITION_VALUE_ATOMS] - instrument.worst_value_atoms
+        if left < least_value:
+            least_value = left
+            tightest_value[0] = index
+    desk.view.limit[LIMIT_POSITION_LOTS] = desk.instruments[tightest_lots[0]].limit[LIMIT_POSITION_LOTS]
+    desk.view.headroom[LIMIT_POSITION_LOTS] = least_lots
+    desk.view.limit[LIMIT_POSITION_VALUE_ATOMS] = desk.instruments[tightest_value[0]].limit[LIMIT_POSITION_VALUE_ATOMS]
+    desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS] = least_value
+    desk.view.gross_notional_atoms = desk.state.gross_atoms
+    desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - desk.state.gross_atoms
+    desk.view.headroom[LIMIT_OPEN_ORDERS] = desk.view.limit[LIMIT_OPEN_ORDERS] - open_orders
+    desk.view.daily_pnl_atoms = desk.state.profit_atoms - desk.state.day_start_atoms
+    desk.view.headroom[LIMIT_DAILY_LOSS_ATOMS] = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS] + desk.view.daily_pnl_atoms
+    return open_orders

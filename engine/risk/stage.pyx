@@ -1,0 +1,331 @@
+"""The risk stage: no order reaches the venue but through here. SIZED becomes APPROVED, or REFUSAL with what and why.
+
+The checks stand in engine/risk/checks.pxd, their order in limits.CHECKS and below in `judge`. Cancels and queries always
+pass: they only use up their bucket. engine/risk/reference.py does the same slowly in Python integers; tests/engine/risk
+holds the two together.
+"""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+from ipc.message cimport (
+    Message, OrderDetail, ACTION_CANCEL, ACTION_NEW, ACTION_QUERY, ACTION_REPLACE, COMMAND_FLATTEN, COMMAND_HALT,
+    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL, KIND_SIZED, KIND_TIME,
+    KIND_TRADING_STATUS, REFUSAL_DAILY_LOSS, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE,
+    REFUSAL_ORDER_UNKNOWN, SOURCE_CORE, SOURCE_SHIFT,
+)
+from engine.stage cimport AccountView, BookView, Outbox, RiskView, Stage, View, emit, view_of
+from engine.risk.checks cimport (
+    check_book, check_daily_loss, check_exposure, check_gross_notional, check_instrument, check_kill_switch,
+    check_message_rate, check_open_orders, check_position, check_price, check_quantity, check_reduce_only,
+    check_repeated_order, check_value, loss_is_reached,
+)
+from engine.risk.desk cimport (
+    Case, Desk, InstrumentRisk, RiskState, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT,
+    LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST, LIMIT_ORDER_RATE_PER_S,
+    LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, OWN_LIMITS, repeats_of, ring_of,
+)
+from engine.risk.exposure cimport measure
+from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, set_rate, whole_messages
+from engine.risk.repeats cimport PassedOrder, Repeats, remember_order
+
+from math import gcd
+
+import numpy as np
+
+from engine.risk.config import RiskSettings
+from engine.risk.limits import ALL_INSTRUMENTS, BOUNDS, PER_INSTRUMENT, Limit
+from ipc.instruments import Contract
+
+INSTRUMENT_RISK_VIEW = np.dtype([(name, "<i8") for name in (
+    "numerator", "denominator", "minimum_price_ticks", "maximum_price_ticks", "minimum_quantity_lots",
+    "maximum_quantity_lots", "minimum_value_atoms", "is_spot", "order_quantity_lots_limit", "position_lots_limit",
+    "position_value_atoms_limit", "halted", "reference_half_ticks", "position_lots", "open_buy_lots", "open_sell_lots",
+    "cost_tick_lots", "realised_tick_lots", "fees_atoms", "valued_half_ticks", "worst_lots", "worst_value_atoms",
+    "profit_atoms", "fault",
+)])
+assert INSTRUMENT_RISK_VIEW.itemsize == sizeof(InstrumentRisk)
+assert len(Limit) == LIMIT_COUNT and tuple(PER_INSTRUMENT) == (0, 1, 2) and len(PER_INSTRUMENT) == OWN_LIMITS
+assert (Limit.OPEN_ORDERS, Limit.CANCEL_BURST, Limit.DAILY_LOSS_ATOMS) == (
+    LIMIT_OPEN_ORDERS, LIMIT_CANCEL_BURST, LIMIT_DAILY_LOSS_ATOMS)
+
+cdef int64_t DAY_NS = 86_400_000_000_000
+cdef uint32_t EVERY_INSTRUMENT = ALL_INSTRUMENTS
+
+# -- SIZED ---------------------------------------------------------------------------------------------------------
+
+cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
+    """The checks of limits.CHECKS, in its order: the first refusal, or 0."""
+    return (
+        check_kill_switch(desk, case)
+        or check_instrument(desk, case)
+        or check_book(desk, case)
+        or check_quantity(desk, case)
+        or check_price(desk, case)
+        or check_value(desk, case)
+        or check_reduce_only(desk, case)
+        or check_exposure(desk, case)
+        or check_position(desk, case)
+        or check_gross_notional(desk, case)
+        or check_open_orders(desk, case)
+        or check_daily_loss(desk, case)
+        or check_repeated_order(desk, case)
+        or check_message_rate(desk, case)
+    )
+
+
+cdef void count_in(Desk *desk, const Case *case) noexcept nogil:
+    """An approved order is part of the headroom at once; the account shows it when execution has taken it."""
+    cdef Repeats *repeats = repeats_of(desk, case.order.instrument)
+    cdef int64_t left
+    remember_order(
+        repeats, ring_of(repeats), desk.repeat_mask, desk.state.core_time_ns, case.order.side, case.order.price_ticks,
+        case.order.quantity_lots)
+    desk.view.gross_notional_atoms = case.gross_atoms
+    desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - case.gross_atoms
+    desk.view.headroom[LIMIT_OPEN_ORDERS] -= 1
+    left = case.instrument.limit[LIMIT_POSITION_LOTS] - case.worst_lots
+    if left < desk.view.headroom[LIMIT_POSITION_LOTS]:
+        desk.view.headroom[LIMIT_POSITION_LOTS] = left
+        desk.view.limit[LIMIT_POSITION_LOTS] = case.instrument.limit[LIMIT_POSITION_LOTS]
+    left = case.instrument.limit[LIMIT_POSITION_VALUE_ATOMS] - case.worst_value_atoms
+    if left < desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS]:
+        desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS] = left
+        desk.view.limit[LIMIT_POSITION_VALUE_ATOMS] = case.instrument.limit[LIMIT_POSITION_VALUE_ATOMS]
+    left = whole_messages(&desk.state.orders)
+    desk.view.headroom[LIMIT_ORDER_RATE_PER_S] = desk.view.headroom[LIMIT_ORDER_BURST] = left
+
+
+cdef void use_cancel(Desk *desk) noexcept nogil:
+    """A cancel or a query: counted, never refused."""
+    refill(&desk.state.cancels, desk.state.core_time_ns, desk.view.limit[LIMIT_CANCEL_RATE_PER_S],
+           desk.view.limit[LIMIT_CANCEL_BURST])
+    if desk.state.cancels.credit >= CREDIT_PER_MESSAGE:
+        desk.state.cancels.credit -= CREDIT_PER_MESSAGE
+    else:
+        desk.state.cancels.over += 1
+    desk.view.headroom[LIMIT_CANCEL_RATE_PER_S] = whole_messages(&desk.state.cancels)
+    desk.view.headroom[LIMIT_CANCEL_BURST] = desk.view.headroom[LIMIT_CANCEL_RATE_PER_S]
+
+
+cdef void take_sized(Desk *desk, const Message *order, Outbox *outbox) noexcept nogil:
+    cdef Case case
+    cdef Message *verdict = emit(outbox, 2)
+    cdef int64_t code = REFUSAL_NONE, action
+    if verdict == NULL:
+        return
+    memset(&case, 0, sizeof(Case))
+    case.order = order
+    case.detail = <const OrderDetail *> (order + 1)
+    action = case.detail.action
+    if action == ACTION_NEW or action == ACTION_REPLACE:
+        code = judge(desk, &case)
+        if code == REFUSAL_NONE:
+            count_in(desk, &case)
+    elif action == ACTION_CANCEL or action == ACTION_QUERY:
+        use_cancel(desk)
+    else:
+        code = REFUSAL_ORDER_UNKNOWN
+    verdict[0] = order[0]
+    verdict[1] = order[1]
+    verdict.flags = <uint16_t> (FLAG_MORE | (SOURCE_CORE << SOURCE_SHIFT))
+    if code == REFUSAL_NONE:
+        desk.view.orders_passed += 1
+        verdict.kind = KIND_APPROVED
+        return
+    desk.view.orders_refused += 1
+    desk.view.refused[code] += 1
+    verdict.kind = KIND_REFUSAL
+    verdict.order_id = case.detail.tag
+    verdict.quantity_lots = case.observed
+    verdict.price_ticks = case.limit
+    verdict.extra = code
+
+# -- time, commands, limits ----------------------------------------------------------------------------------------
+
+cdef void announce(Desk *desk, const Message *cause, int64_t code, int64_t observed, int64_t limit, Outbox *outbox) noexcept nogil:
+    """A REFUSAL of one record that belongs to no order."""
+    cdef Message *refusal = emit(outbox, 1)
+    desk.view.refused[code] += 1
+    if refusal == NULL:
+        return
+    refusal[0] = cause[0]
+    refusal.sequence = 0
+    refusal.kind = KIND_REFUSAL
+    refusal.flags = <uint16_t> (SOURCE_CORE << SOURCE_SHIFT)
+    refusal.order_id = 0
+    refusal.quantity_lots = observed
+    refusal.price_ticks = limit
+    refusal.extra = code
+
+
+cdef void keep_time(Desk *desk, int64_t time_ns) noexcept nogil:
+    """Core time goes only forward; past 00:00 UTC the daily figures start anew (the kill switch stays as it is)."""
+    cdef int64_t lots, value
+    if time_ns <= desk.state.core_time_ns:
+        return
+    desk.state.core_time_ns = time_ns
+    if time_ns < desk.state.next_day_ns:
+        return
+    measure(desk, &lots, &value)
+    desk.state.next_day_ns = (time_ns // DAY_NS + 1) * DAY_NS
+    desk.state.day_start_atoms = desk.state.profit_atoms
+
+
+cdef void watch(Desk *desk, const Message *cause, Outbox *outbox) noexcept nogil:
+    """Renews every figure, orders or none, and throws the kill switch when the day's loss is reached."""
+    cdef int64_t lots, value, left
+    measure(desk, &lots, &value)
+    refill(&desk.state.orders, desk.state.core_time_ns, desk.view.limit[LIMIT_ORDER_RATE_PER_S],
+           desk.view.limit[LIMIT_ORDER_BURST])
+    refill(&desk.state.cancels, desk.state.core_time_ns, desk.view.limit[LIMIT_CANCEL_RATE_PER_S],
+           desk.view.limit[LIMIT_CANCEL_BURST])
+    left = whole_messages(&desk.state.orders)
+    desk.view.headroom[LIMIT_ORDER_RATE_PER_S] = desk.view.headroom[LIMIT_ORDER_BURST] = left
+    left = whole_messages(&desk.state.cancels)
+    desk.view.headroom[LIMIT_CANCEL_RATE_PER_S] = desk.view.headroom[LIMIT_CANCEL_BURST] = left
+    if loss_is_reached(desk) and not (desk.view.halted and desk.view.halt_reason == REFUSAL_DAILY_LOSS):
+        desk.view.halted = 1
+        desk.view.halt_reason = REFUSAL_DAILY_LOSS
+        announce(desk, cause, REFUSAL_DAILY_LOSS, -desk.view.daily_pnl_atoms, desk.view.limit[LIMIT_DAILY_LOSS_ATOMS], outbox)
+
+
+cdef void take_command(Desk *desk, const Message *message) noexcept nogil:
+    if message.extra == COMMAND_RESUME:
+        desk.view.halted = desk.view.halt_reason = desk.state.flattening = 0
+    elif message.extra in (COMMAND_HALT, COMMAND_STOP, COMMAND_FLATTEN):
+        desk.state.flattening = message.extra == COMMAND_FLATTEN
+        if not desk.view.halted:
+            desk.view.halt_reason = REFUSAL_KILL_SWITCH
+        desk.view.halted = 1
+
+
+cdef void set_limits(Desk *desk) noexcept nogil:
+    set_rate(&desk.state.orders, desk.view.limit[LIMIT_ORDER_RATE_PER_S], desk.view.limit[LIMIT_ORDER_BURST])
+    set_rate(&desk.state.cancels, desk.view.limit[LIMIT_CANCEL_RATE_PER_S], desk.view.limit[LIMIT_CANCEL_BURST])
+
+
+cdef void take_limit(Desk *desk, const Message *message, Outbox *outbox) noexcept nogil:
+    """extra = limit number, price_ticks = its new value; a per-instrument one for message.instrument, or for all."""
+    cdef int64_t number = message.extra, value = message.price_ticks, index
+    if not 0 <= number < LIMIT_COUNT or not desk.bounds[2 * number] <= value <= desk.bounds[2 * number + 1]:
+        announce(desk, message, REFUSAL_LIMIT_IMPOSSIBLE, value, number, outbox)
+        return
+    if number >= OWN_LIMITS:
+        desk.view.limit[number] = value
+        set_limits(desk)
+    elif message.instrument < desk.instrument_count:
+        desk.instruments[message.instrument].limit[number] = value
+    elif message.instrument == EVERY_INSTRUMENT:
+        for index in range(desk.instrument_count):
+            desk.instruments[index].limit[number] = value
+    else:
+        announce(desk, message, REFUSAL_LIMIT_IMPOSSIBLE, message.instrument, desk.instrument_count, outbox)
+        return
+    desk.state.limits_changed += 1
+
+
+cdef int step_risk(void *stage, const Message *message, Outbox *outbox) noexcept nogil:
+    cdef Desk *desk = &(<RiskStage> stage).desk
+    keep_time(desk, message.receive_time_ns)
+    if message.kind == KIND_SIZED:
+        if message.flags & FLAG_MORE:
+            take_sized(desk, message, outbox)
+        return 0
+    if message.kind == KIND_TRADING_STATUS:
+        if message.instrument < desk.instrument_count:
+            desk.instruments[message.instrument].halted = message.extra == 0
+        return 0
+    if message.kind == KIND_COMMAND:
+        take_command(desk, message)
+    elif message.kind == KIND_LIMIT:
+        take_limit(desk, message, outbox)
+    watch(desk, message, outbox)
+    return 0
+
+
+cdef class RiskStage(Stage):
+    """Pre-trade risk of one core.
+
+    instruments: INSTRUMENT rows, shape (n,). book_view, account_view, strategy_account_view: view capsules of the book
+    stage and of the execution stage ("instruments", "strategies"); a row per instrument, or per strategy. Raises
+    ValueError where they do not fit, or where the settings name an instrument that is not in the table.
+
+    Step: "step". Views: "view" (RISK_VIEW, one row; limit[n] and headroom[n] are named by limits.LIMITS[n]),
+    "instruments" (INSTRUMENT_RISK_VIEW, row per instrument). Inverse contracts are refused as INSTRUMENT_UNKNOWN.
+    """
+    cdef Desk desk
+    cdef object _wired           # keeps the capsules and the bounds alive
+
+    def __init__(self, instruments, book_view, account_view, strategy_account_view, settings=None):
+        settings = settings or RiskSettings()
+        self.desk.instrument_count = len(instruments)
+        self.desk.repeat_mask = settings.repeat_memory - 1
+        self.desk.repeats_stride = sizeof(Repeats) + settings.repeat_memory * sizeof(PassedOrder)
+        self._wire(book_view, account_view, strategy_account_view)
+        self._take_memory()
+        self._set_instruments(instruments, settings)
+        cdef int64_t number
+        for number, value in enumerate(settings.values()):
+            self.desk.view.limit[number] = value
+            if number >= OWN_LIMITS:
+                self.desk.view.headroom[number] = value
+        bounds = np.array([BOUNDS[limit] for limit in Limit], dtype=np.int64)
+        cdef int64_t[:, ::1] rows = bounds
+        self.desk.bounds = &rows[0, 0]
+        self._wired = (book_view, account_view, strategy_account_view, bounds)
+        self.desk.state.orders.credit = settings.order_burst * CREDIT_PER_MESSAGE
+        self.desk.state.cancels.credit = settings.cancel_burst * CREDIT_PER_MESSAGE
+        set_limits(&self.desk)
+        self.add_step("step", step_risk, (
+            <uint64_t> 1 << KIND_SIZED | <uint64_t> 1 << KIND_TIME | <uint64_t> 1 << KIND_COMMAND
+            | <uint64_t> 1 << KIND_LIMIT | <uint64_t> 1 << KIND_TRADING_STATUS), False)
+        self.add_view("view", self.desk.view, sizeof(RiskView), 1)
+        self.add_view("instruments", self.desk.instruments, sizeof(InstrumentRisk), self.desk.instrument_count)
+
+    cdef int _wire(self, book_view, account_view, strategy_account_view) except -1:
+        cdef View *book = view_of(book_view)
+        cdef View *accounts = view_of(account_view)
+        cdef View *strategies = view_of(strategy_account_view)
+        if book.count != self.desk.instrument_count or accounts.count != self.desk.instrument_count:
+            raise ValueError(
+                f"{self.desk.instrument_count} instruments, but {book.count} book rows and {accounts.count} account rows")
+        if (book.stride != sizeof(BookView) or accounts.stride != sizeof(AccountView)
+                or strategies.stride != sizeof(AccountView)):
+            raise ValueError("risk reads one BookView and two AccountViews: a capsule of another kind was given")
+        self.desk.strategy_count = strategies.count
+        self.desk.books, self.desk.book_stride = <const char *> book.rows, book.stride
+        self.desk.accounts, self.desk.account_stride = <const char *> accounts.rows, accounts.stride
+        self.desk.strategies, self.desk.strategy_stride = <const char *> strategies.rows, strategies.stride
+        return 0
+
+    cdef int _take_memory(self) except -1:
+        self.desk.state = <RiskState *> self.block("state", sizeof(RiskState))
+        self.desk.view = <RiskView *> self.block("view", sizeof(RiskView))
+        self.desk.instruments = <InstrumentRisk *> self.block(
+            "instruments", self.desk.instrument_count * sizeof(InstrumentRisk))
+        self.desk.repeats = <char *> self.block("repeats", self.desk.instrument_count * self.desk.repeats_stride)
+        return 0
+
+    cdef int _set_instruments(self, instruments, settings) except -1:
+        cdef InstrumentRisk *row
+        cdef int64_t index, number
+        names = [name.decode() for name in instruments["name"]]
+        for name in settings.instruments:
+            if name not in names:
+                raise ValueError(f"instruments.{name}: no such instrument, the table has {', '.join(names)}")
+        for index, given in enumerate(instruments):
+            row = self.desk.instruments + index
+            if given["contract"] != Contract.INVERSE:
+                numerator, denominator = int(given["atoms_numerator"]), 2 * int(given["atoms_denominator"])
+                divisor = gcd(numerator, denominator)
+                row.numerator, row.denominator = numerator // divisor, denominator // divisor
+            row.minimum_price_ticks = given["minimum_price_ticks"]
+            row.maximum_price_ticks = min(int(given["maximum_price_ticks"]), 1 << 60)  # twice a price always fits
+            row.minimum_quantity_lots = given["minimum_quantity_lots"]
+            row.maximum_quantity_lots = given["maximum_quantity_lots"]
+            row.minimum_value_atoms = given["minimum_notional_atoms"]
+            row.is_spot = given["contract"] == Contract.SPOT
+            for number, value in enumerate(settings.instrument_values(names[index])):
+                row.limit[number] = value
+        return 0
+
