@@ -95,11 +95,15 @@ class Progress:
     check_hashes: tuple[int, ...] = (0,) * 8
 
 
+def is_said(records: Records) -> NDArray[np.bool_]:
+    """True for each record that the core said (ORDER, REFUSAL, their continuations, CHECK), shape (n,)."""
+    said: NDArray[np.bool_] = (records["flags"] >> SOURCE_SHIFT) == Source.CORE
+    return said
+
+
 def is_input(records: Records) -> NDArray[np.bool_]:
-    """True for each first record of a message that the core consumed (not said), shape (n,)."""
-    said = (records["flags"] >> SOURCE_SHIFT) == Source.CORE
-    first: NDArray[np.bool_] = ~said & (records["kind"] != Kind.CHECK) & starts(records)
-    return first
+    """True for each first record of a message that the core consumed, shape (n,)."""
+    return ~is_said(records) & starts(records)
 
 
 def starts(records: Records) -> NDArray[np.bool_]:

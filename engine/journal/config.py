@@ -10,8 +10,8 @@ MEBIBYTE = 1 << 20
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the journal groups, syncs, cuts and keeps. Raises ValueError naming the field and its limit.
 
-    `durability` says what the gateway waits for: "disk" holds order n back until the journal has it on disk; with "ring"
-    it does not, and the last moments before a power cut are rebuilt by asking the venue. The journal syncs in both.
+    `durability` says what the gateway waits for: "disk" holds order n back until the journal has it on disk; "ring"
+    does not, and the last moments before a power cut are rebuilt by asking the venue. The journal syncs in both.
     """
 
     durability: Literal["ring", "disk"] = "ring"

@@ -8,6 +8,7 @@ Written by replacing the whole file, so that a reader sees the old one or the ne
 from then on the journal's writer alone changes it.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     cpu: str = ""
     closed: bool = False  # the journal ended by rule; its last segment is closed too
     segments: list[SegmentEntry] = msgspec.field(default_factory=list)
+    integrity: str = ""  # SHA-256 of this manifest's compact JSON with this field empty; set when it is written
 
 
 def journal_folder(run: Path) -> Path:
@@ -76,6 +78,8 @@ def read_manifest(run: Path) -> Manifest:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise IntegrityError(f"{path}: {error}; restore it from a copy") from None
+    if manifest.integrity != _integrity(manifest):
+        raise IntegrityError(f"{path}: its own SHA-256 differs: it was changed or damaged; restore it from a copy")
     if manifest.schema_version != MANIFEST_SCHEMA:
         raise IntegrityError(f"{path}: schema {manifest.schema_version}, this build reads {MANIFEST_SCHEMA}")
     return manifest
@@ -83,8 +87,13 @@ def read_manifest(run: Path) -> Manifest:
 
 def write_manifest(run: Path, manifest: Manifest) -> None:
     """Replaces the manifest; it is on disk when this returns."""
+    manifest.integrity = _integrity(manifest)
     data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     write_atomically(run / MANIFEST_NAME, data + b"\n")
+
+
+def _integrity(manifest: Manifest) -> str:
+    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(manifest, integrity=""))).hexdigest()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

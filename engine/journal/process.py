@@ -18,7 +18,7 @@ STATUS_NAME = "journal.status"
 
 
 class JournalProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`run_directory` holds the manifest and gets the journal; `ring` is the ring's segment, `status` the words' file."""
+    """`run_directory` has the manifest and gets the journal; `ring` is the ring's segment, `status` the words' file."""
 
     run_directory: str
     ring: str
@@ -37,10 +37,10 @@ def main(settings: JournalProcessSettings) -> None:
     writer = Writer(store, consumer, status, settings.journal)
     try:
         serve(writer, consumer, stop, settings.journal.idle_sleep_us / 1e6)
+        writer.close()
     except JournalUnwritable:
-        store.abandon()
+        store.abandon()  # what the ring still holds is journaled by the next process, or by `drain`
         raise
-    writer.close()
 
 
 def serve(writer: Writer, consumer: Consumer, stop: threading.Event, idle_s: float) -> None:
@@ -49,6 +49,8 @@ def serve(writer: Writer, consumer: Consumer, stop: threading.Event, idle_s: flo
         if writer.step() == 0:
             consumer.sleep(idle_s) if writer.waiting == 0 else stop.wait(idle_s)
     writer.drain()
+    if writer.waiting:
+        raise JournalUnwritable("JOURNAL_FULL: stopped with records in the ring that found no room", full=True)
 
 
 def attach(store: Store, ring: Ring) -> Consumer:

@@ -1,6 +1,7 @@
 """Reading a run's journal in order, verified: closed segments by SHA-256 first, the open one in a child process."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
@@ -57,7 +58,7 @@ class Journal:
             if entry.sha256 is not None:
                 self._verify_closed(entry)
             elif not (self._live and entry is self.manifest.segments[-1]):
-                verify_segment(self._request(entry))
+                self._verify_open(entry)
 
     def blocks(self, position: int = 0) -> Iterator[Block]:
         """Blocks in order, from the one that holds `position` on. Raises IntegrityError at the first wrong one."""
@@ -68,6 +69,16 @@ class Journal:
             for block in self._segment_blocks(entry, position, chain):
                 chain = block.chain
                 yield block
+
+    def last_block(self) -> Block | None:
+        """The newest block, or None in an empty journal."""
+        for entry in reversed(self.segments):
+            with self._reader(entry) as reader:
+                last = reader.last()
+            if last is not None:
+                header = header_of(last[1])
+                return decode(last[1], entry.number, int(header["block"]), header["previous_chain"].tobytes())
+        return None
 
     def records(self, position: int = 0) -> Iterator[Records]:
         """Read-only arrays of records (dtype MESSAGE), block by block, from exactly `position` on."""
@@ -82,12 +93,7 @@ class Journal:
     # -- verification --
 
     def _segment_blocks(self, entry: SegmentEntry, position: int, chain: bytes | None) -> Iterator[Block]:
-        live = self._live and entry.end_position is None
-        try:
-            reader = SegmentReader(segment_path(self.run, entry.number), live=live)
-        except lmdb.Error as error:
-            raise IntegrityError(f"journal segment {entry.number}: {error}") from None
-        try:
+        with self._reader(entry) as reader:
             number = entry.first_block if chain is not None else None
             for first, value in reader.values(position):
                 if number is None:  # the first block read: its number and chain start the comparison
@@ -99,6 +105,15 @@ class Journal:
                 block = decode(value, entry.number, number, chain)
                 number, chain = number + 1, block.chain
                 yield block
+
+    @contextmanager
+    def _reader(self, entry: SegmentEntry) -> Iterator[SegmentReader]:
+        try:
+            reader = SegmentReader(segment_path(self.run, entry.number), live=self._live and entry.end_position is None)
+        except lmdb.Error as error:
+            raise IntegrityError(f"journal segment {entry.number}: {error}") from None
+        try:
+            yield reader
         except lmdb.Error as error:
             raise IntegrityError(f"journal segment {entry.number}: its page structure is damaged ({error})") from None
         finally:
@@ -119,6 +134,17 @@ class Journal:
             f"{place}: {path} has SHA-256 {actual[:16]}..., the manifest says {str(entry.sha256)[:16]}... ({where}); "
             "restore it from a copy"
         )
+
+    def _verify_open(self, entry: SegmentEntry) -> None:
+        place = f"journal segment {entry.number}"
+        verdict = verify_segment(self._request(entry))
+        if entry.end_position is not None and entry.end_position != verdict.end_position:
+            raise IntegrityError(f"{place}: ends at {verdict.end_position}, the manifest says {entry.end_position}")
+        before = next((other for other in self.manifest.segments if other.number == entry.number - 1), None)
+        if before is None or None in (before.sha256, verdict.previous_sha256):
+            return  # the first one, or its writer died before the hash was known: the chain has vouched for the order
+        if before.sha256 != verdict.previous_sha256:
+            raise IntegrityError(f"{place}: names another SHA-256 of segment {before.number} than the manifest")
 
     def _request(self, entry: SegmentEntry) -> Request:
         return Request(

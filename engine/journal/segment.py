@@ -63,7 +63,7 @@ class SegmentWriter:
     def __init__(self, path: Path, map_bytes: int) -> None:
         self.path = path
         self._map_pages = map_bytes // PAGE_BYTES
-        with _coded():
+        with unwritable_as_such():
             self._environment = lmdb.Environment(
                 str(path), map_size=self._map_pages * PAGE_BYTES, subdir=False, metasync=False, max_readers=READERS
             )
@@ -78,30 +78,31 @@ class SegmentWriter:
     # -- COMMANDS --
 
     def append(self, position: int, value: memoryview) -> None:
-        """Commits one block. Raises JournalUnwritable; then nothing was written."""
-        with _coded(), self._environment.begin(write=True) as transaction:
+        """Commits one block. Raises lmdb.Error; then nothing was written."""
+        with self._environment.begin(write=True) as transaction:
             transaction.put(key_of(position), value, append=True)
 
     def name_previous(self, previous: PreviousSegment) -> None:
         """Notes the SHA-256 of the closed segment before this one."""
-        with _coded(), self._environment.begin(write=True) as transaction:
+        with self._environment.begin(write=True) as transaction:
             transaction.put(PREVIOUS_KEY, msgspec.json.encode(previous))
 
     def sync(self) -> None:
         """Puts the last commit's meta page on disk too."""
-        with _coded():
-            self._environment.sync(True)
+        self._environment.sync(True)
 
     def close(self) -> None:
         self._environment.close()
 
 
 @contextmanager
-def _coded() -> Iterator[None]:
+def unwritable_as_such() -> Iterator[None]:
+    """Turns every way in which LMDB or the system says that it cannot write into JournalUnwritable."""
     try:
         yield
-    except lmdb.Error as error:
-        full = isinstance(error, lmdb.MapFullError) or error.code in FULL_CODES
+    except (lmdb.Error, OSError) as error:
+        code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
+        full = isinstance(error, lmdb.MapFullError) or code in FULL_CODES
         raise JournalUnwritable(f"JOURNAL_FULL: {error}", full=full) from error
 
 

@@ -8,7 +8,6 @@ or hashed.
 """
 
 import fcntl
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +25,15 @@ from engine.journal.manifest import (
     sync_folder,
     write_manifest,
 )
-from engine.journal.segment import JournalUnwritable, PreviousSegment, SegmentReader, SegmentWriter, sha256_of_file
+from engine.journal.retention import free_bytes, recovery_position, removable, remove_files
+from engine.journal.segment import (
+    JournalUnwritable,
+    PreviousSegment,
+    SegmentReader,
+    SegmentWriter,
+    sha256_of_file,
+    unwritable_as_such,
+)
 from engine.journal.verify import Request, Verdict, verify_segment
 
 WRITER_LOCK = "writer.lock"
@@ -40,12 +47,16 @@ class Store:
         self._settings = settings
         self._clock_ns = clock_ns
         journal_folder(run).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock_writer(journal_folder(run) / WRITER_LOCK)
         self.manifest = read_manifest(run)
+        self._lock = _lock_writer(journal_folder(run) / WRITER_LOCK)
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="segment-sha256")
         self._hashing: Future[str] | None = None
-        self.progress = self._recover()
-        self._segment = self._open_last()
+        try:
+            self.progress = self._recover()
+            self._segment: SegmentWriter | None = self._open_last()  # None between two segments
+        except BaseException:
+            self._lock.close()
+            raise
         self.durable_position = self.progress.position
         self.durable_orders = self.progress.orders
 
@@ -65,33 +76,50 @@ class Store:
 
     def append(self, buffer: BlockBuffer, count: int) -> None:
         """Commits buffer.records[:count], whole messages, as one block. JournalUnwritable: nothing was written."""
-        self._check_free_space()
-        if not self._segment.has_room(block_bytes(count)):
-            self._cut()
-        self._note_hash(wait=False)
-        before = self.progress
-        sealed, after = buffer.seal(count, self.entry.number, before)
-        self._segment.append(before.position, sealed)
+        with unwritable_as_such():
+            self._check_free_space()
+            segment = self._segment
+            if segment is None or not segment.has_room(block_bytes(count)):
+                segment = self._cut()
+            self._note_hash(segment, wait=False)
+            before = self.progress
+            sealed, after = buffer.seal(count, self.entry.number, before)
+            segment.append(before.position, sealed)
         self.progress = after
         # This commit put the meta page of the one before it on disk (segment.py).
         self.durable_position, self.durable_orders = before.position, before.orders
 
     def sync(self) -> None:
         """Makes everything committed durable."""
-        self._segment.sync()
+        if self._segment is not None:
+            with unwritable_as_such():
+                self._segment.sync()
         self.durable_position, self.durable_orders = self.progress.position, self.progress.orders
+
+    def retire(self) -> None:
+        """Removes the segments that age and free space say may go (retention.py)."""
+        needed_from = recovery_position(self.run, self.manifest)
+        entries = removable(self.manifest, needed_from, self._settings, self._clock_ns(), free_bytes(self.run))
+        if not entries:
+            return
+        for entry in entries:
+            entry.removed = True
+        write_manifest(self.run, self.manifest)
+        remove_files(self.run, entries)
 
     def close(self) -> None:
         """Ends the journal by rule: the last segment is closed too, every file has its SHA-256 in the manifest."""
-        self._end_segment()
-        self._note_hash(wait=True)
-        self.manifest.closed = True
-        write_manifest(self.run, self.manifest)
+        with unwritable_as_such():
+            self._end_segment()
+            self._note_hash(None, wait=True)
+            self.manifest.closed = True
+            write_manifest(self.run, self.manifest)
         self.abandon()
 
     def abandon(self) -> None:
         """Lets go of everything as it is; the next Store finds it as after a crash."""
-        self._segment.close()
+        if self._segment is not None:
+            self._segment.close()
         self._hasher.shutdown()
         self._lock.close()
 
@@ -104,9 +132,11 @@ class Store:
             segments.append(SegmentEntry(number=0, first_position=0, first_block=0, previous_chain=chain.hex()))
             write_manifest(self.run, self.manifest)
             return Progress(block=0, position=0, chain=chain)
+        remove_files(self.run, [entry for entry in segments if entry.removed])
         for entry in segments[:-1]:
             if entry.sha256 is None and not entry.removed:
-                _verify(self.run, entry)
+                if _verify(self.run, entry).end_position != entry.end_position:
+                    raise IntegrityError(f"journal segment {entry.number}: its end is missing; restore it from a copy")
                 entry.sha256 = sha256_of_file(segment_path(self.run, entry.number))
         last = segments[-1]
         if segment_path(self.run, last.number).exists():
@@ -151,16 +181,23 @@ class Store:
 
     # -- cutting --
 
-    def _cut(self) -> None:
+    def _cut(self) -> SegmentWriter:
+        """Every step may find the disk full and is taken up again by the next call."""
         self._end_segment()
-        self._begin_entry()
+        if self.entry.end_position is not None:
+            self._begin_entry()
         write_manifest(self.run, self.manifest)
         self._segment = self._create()
+        self.retire()
+        return self._segment
 
     def _end_segment(self) -> None:
-        self._note_hash(wait=True)
+        if self._segment is None:
+            return
+        self._note_hash(self._segment, wait=True)
         self.sync()
         self._segment.close()
+        self._segment = None
         entry = self.entry
         path = segment_path(self.run, entry.number)
         path.with_name(path.name + "-lock").unlink(missing_ok=True)
@@ -179,30 +216,43 @@ class Store:
             )
         )
 
-    def _note_hash(self, *, wait: bool) -> None:
+    def _note_hash(self, segment: SegmentWriter | None, *, wait: bool) -> None:
         """Once the hash of the segment before is known: into this one, then into the manifest."""
         if self._hashing is None or not (wait or self._hashing.done()):
             return
         digest = self._hashing.result()
-        self._hashing = None
         entry = next(
             entry for entry in self.manifest.segments if entry.end_position is not None and entry.sha256 is None
         )
-        if entry is not self.entry:
-            self._segment.name_previous(PreviousSegment(number=entry.number, sha256=digest))
+        if segment is not None and entry is not self.entry:
+            segment.name_previous(PreviousSegment(number=entry.number, sha256=digest))
+        self._hashing = None
         entry.sha256 = digest
         write_manifest(self.run, self.manifest)
 
     def _check_free_space(self) -> None:
         least = self._settings.stop_free_mib * MEBIBYTE
-        disk = os.statvfs(self.run)
-        free = disk.f_bavail * disk.f_frsize
+        free = free_bytes(self.run)
+        if free < least:
+            self.retire()
+            free = free_bytes(self.run)
         if free < least:
             raise JournalUnwritable(
                 f"JOURNAL_FULL: {free // MEBIBYTE} MiB free in {self.run}, journal.stop_free_mib is "
                 f"{self._settings.stop_free_mib}: free some space",
                 full=True,
             )
+
+
+def has_live_writer(run: Path) -> bool:
+    """Whether a journal process is at work on this run."""
+    try:
+        _lock_writer(journal_folder(run) / WRITER_LOCK).close()
+    except UserError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def _verify(run: Path, entry: SegmentEntry) -> Verdict:

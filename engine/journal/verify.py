@@ -4,20 +4,25 @@
 it, and takes death by a signal, or silence beyond the time-out, for what it is: a damaged file.
 """
 
+import mmap
 import os
 import signal
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import lmdb
 import msgspec
 
 from engine.errors import IntegrityError
-from engine.journal.block import Block, decode
+from engine.journal.block import decode
 from engine.journal.segment import SegmentReader
 
 TIMEOUT_S = 300.0
+_REACHED = struct.Struct("<q")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -42,22 +47,28 @@ class Verdict(msgspec.Struct, kw_only=True):
 def verify_segment(request: Request, timeout_s: float = TIMEOUT_S) -> Verdict:
     """Verifies a segment that nobody is writing, in a child process. Raises IntegrityError naming the place."""
     place = f"journal segment {request.segment}"
+    reached = os.memfd_create("journal-verify")  # survives the child: the number of the block it was reading
+    os.truncate(reached, _REACHED.size)
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "engine.journal.verify"],
+            [sys.executable, "-m", "engine.journal.verify", str(reached)],
             input=msgspec.json.encode(request),
             capture_output=True,
             timeout=timeout_s,
             check=False,
             cwd=PROJECT,
             env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            pass_fds=(reached,),
         )
+        block = request.first_block + _REACHED.unpack(os.pread(reached, _REACHED.size, 0))[0]
     except subprocess.TimeoutExpired:
         raise IntegrityError(f"{place}: not read within {timeout_s:.0f} s; restore it from a copy") from None
+    finally:
+        os.close(reached)
     if child.returncode < 0:
         name = signal.Signals(-child.returncode).name
         raise IntegrityError(
-            f"{place}: its page structure is damaged (reading it ended in {name}); restore it from a copy"
+            f"{place}, block {block}: its page structure is damaged ({name} while reading); restore it from a copy"
         )
     if child.returncode != 0:
         reason = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
@@ -68,28 +79,13 @@ def verify_segment(request: Request, timeout_s: float = TIMEOUT_S) -> Verdict:
     return verdict
 
 
-def examine(request: Request) -> Verdict:
-    """The work itself, in this process."""
+def examine(request: Request, reached: Callable[[int], None]) -> Verdict:
+    """The work itself, in this process; `reached` is told how many blocks were right before each next one."""
     verdict = Verdict(end_position=request.first_position, chain=request.previous_chain)
     place = f"journal segment {request.segment}"
     try:
-        reader = SegmentReader(Path(request.path), live=False)
-        previous = reader.previous()
-        verdict.previous_sha256 = previous.sha256 if previous else None
-        for position, value in reader.values(0):
-            block = request.first_block + verdict.blocks
-            if position != verdict.end_position:
-                verdict.error = f"{place}, block {block}: lies at position {position}, expected {verdict.end_position}"
-                return verdict
-            decoded: Block = decode(value, request.segment, block, bytes.fromhex(verdict.chain))
-            if decoded.first_position != position:
-                verdict.error = (
-                    f"{place}, block {block}, header: says position {decoded.first_position}, not {position}"
-                )
-                return verdict
-            verdict.blocks += 1
-            verdict.end_position = decoded.end_position
-            verdict.chain = decoded.chain.hex()
+        with closing(SegmentReader(Path(request.path), live=False)) as reader:
+            _examine_blocks(reader, request, verdict, reached)
     except IntegrityError as error:
         verdict.error = str(error)
     except (lmdb.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -98,6 +94,26 @@ def examine(request: Request) -> Verdict:
     return verdict
 
 
+def _examine_blocks(reader: SegmentReader, request: Request, verdict: Verdict, reached: Callable[[int], None]) -> None:
+    previous = reader.previous()
+    verdict.previous_sha256 = previous.sha256 if previous else None
+    for position, value in reader.values(0):
+        block = request.first_block + verdict.blocks
+        place = f"journal segment {request.segment}, block {block}"
+        if position != verdict.end_position:
+            raise IntegrityError(f"{place}: lies at position {position}, expected {verdict.end_position}")
+        decoded = decode(value, request.segment, block, bytes.fromhex(verdict.chain))
+        if decoded.first_position != position:
+            raise IntegrityError(f"{place}, header: says position {decoded.first_position}, not {position}")
+        verdict.blocks += 1
+        reached(verdict.blocks)
+        verdict.end_position = decoded.end_position
+        verdict.chain = decoded.chain.hex()
+
+
 if __name__ == "__main__":
-    verdict = examine(msgspec.json.decode(sys.stdin.buffer.read(), type=Request))
+    words = mmap.mmap(int(sys.argv[1]), _REACHED.size)
+    verdict = examine(
+        msgspec.json.decode(sys.stdin.buffer.read(), type=Request), lambda blocks: _REACHED.pack_into(words, 0, blocks)
+    )
     sys.stdout.buffer.write(msgspec.json.encode(verdict))

@@ -90,7 +90,7 @@ class Writer:
         count = self._source.receive(self._buffer.records)
         if count < 0:
             raise IntegrityError(
-                f"journal ring: {self._source.lost} records were overwritten before they were journaled: it is not gated"
+                f"journal ring: {self._source.lost} records were overwritten before they were journaled: not gated"
             )
         if whole(self._buffer.records[:count]) != count:
             raise IntegrityError(f"journal ring: a message at position {self._source.position} lacks its continuation")

@@ -1,36 +1,138 @@
 """Written, closed, reopened, read back: the journal as its users see it."""
 
-from pathlib import Path
-
 import numpy as np
+import pytest
 
-from engine.journal.config import JournalSettings
-from engine.journal.manifest import Manifest, write_manifest
-from engine.journal.process import attach
+from engine.errors import UserError
+from engine.journal.block import check_hashes
+from engine.journal.manifest import read_manifest, segment_path
 from engine.journal.reader import Journal
-from engine.journal.status import JournalStatus
+from engine.journal.segment import sha256_of_file
+from engine.journal.status import JournalState
 from engine.journal.store import Store
-from engine.journal.writer import Writer
-from ipc.ring import Ring
-from tests.engine.journal.records import journal_records
-
-SETTINGS = JournalSettings(segment_mib=1, group_records=512, stop_free_mib=0)
+from ipc.messages import Kind
+from tests.engine.journal.conftest import Desk
 
 
-def test_records_come_back_in_order_across_segments(tmp_path: Path) -> None:
-    write_manifest(tmp_path, Manifest(run_id="t1"))
-    ring = Ring.create(tmp_path / "journal.ring", 4096, lossy=False, epoch=7, consumers=["journal"])
-    producer = ring.producer()
-    store = Store(tmp_path, SETTINGS)
-    writer = Writer(store, attach(store, ring), JournalStatus(tmp_path / "journal.status", create=True), SETTINGS)
-    sent = []
-    for batch in range(40):
-        records = journal_records(1000, seed=batch, first_input=1000 * batch)
-        producer.send(records)
-        sent.append(records.copy())
+def test_records_come_back_in_order_across_segments(desk: Desk) -> None:
+    writer = desk.open_writer()
+    for _ in range(40):
+        desk.send(1000)
         writer.drain()
     writer.close()
-    journal = Journal.open(tmp_path)
+    journal = Journal.open(desk.run)
     assert len(journal.segments) > 2
     assert all(entry.sha256 for entry in journal.segments)
-    np.testing.assert_array_equal(journal.read(), np.concatenate(sent))
+    np.testing.assert_array_equal(journal.read(), desk.everything)
+    assert read_manifest(desk.run).closed
+    assert desk.status.state is JournalState.CLOSED
+
+
+def test_reading_starts_at_any_position(desk: Desk) -> None:
+    writer = desk.open_writer()
+    for _ in range(20):
+        desk.send(1000)
+        writer.drain()
+    writer.close()
+    journal = Journal.open(desk.run, verify=False)
+    for position in (0, 1, 511, 512, 9_999, len(desk.everything) - 1, len(desk.everything)):
+        np.testing.assert_array_equal(journal.read(position), desk.everything[position:])
+
+
+def test_group_grows_with_what_waits_in_the_ring(desk: Desk) -> None:
+    writer = desk.open_writer()
+    desk.send(1)
+    assert writer.step() == len(desk.everything)
+    desk.send(300)
+    assert writer.step() == len(desk.sent[-1]) > 300
+    desk.send(1000)
+    assert writer.step() <= desk.settings.group_records
+    assert writer.step() > 0
+    writer.close()
+
+
+def test_block_counts_orders_inputs_and_the_last_check(desk: Desk) -> None:
+    writer = desk.open_writer()
+    desk.send(700)
+    writer.drain()
+    writer.close()
+    last = list(Journal.open(desk.run).blocks())[-1]
+    records = desk.everything
+    assert last.orders == np.count_nonzero(records["kind"] == Kind.ORDER)
+    assert last.inputs == 700
+    checks = records[records["kind"] == Kind.CHECK]
+    assert last.check_hashes == check_hashes(checks[-1])
+    assert desk.status.orders == desk.status.durable_orders == last.orders
+
+
+def test_a_commit_is_durable_with_the_next_one_or_when_idle(desk: Desk) -> None:
+    writer = desk.open_writer()
+    desk.send(10)
+    writer.step()
+    first = len(desk.everything)
+    assert (desk.status.position, desk.status.durable_position) == (first, 0)
+    desk.send(10)
+    writer.step()
+    assert (desk.status.position, desk.status.durable_position) == (len(desk.everything), first)
+    writer.store.sync()
+    writer.step()
+    assert writer.store.is_durable
+    writer.close()
+    assert desk.status.durable_position == len(desk.everything)
+
+
+def test_a_dead_writer_is_followed_by_one_that_goes_on_where_it_committed(desk: Desk) -> None:
+    for _ in range(8):
+        writer = desk.open_writer()
+        desk.send(500)
+        writer.step()  # the rest stays in the ring
+        desk.abandon(writer)
+    writer = desk.open_writer()
+    writer.drain()
+    writer.close()
+    np.testing.assert_array_equal(Journal.open(desk.run).read(), desk.everything)
+
+
+def test_a_run_closed_by_rule_goes_on_in_a_new_segment(desk: Desk) -> None:
+    for _ in range(2):
+        writer = desk.open_writer()
+        desk.send(100)
+        writer.drain()
+        writer.close()
+        desk.consumer.close()
+    journal = Journal.open(desk.run)
+    assert [entry.number for entry in journal.segments] == [0, 1]
+    np.testing.assert_array_equal(journal.read(), desk.everything)
+
+
+def test_each_closed_segment_is_named_by_hash_in_the_next_and_in_the_manifest(desk: Desk) -> None:
+    writer = desk.open_writer()
+    for _ in range(30):
+        desk.send(1000)
+        writer.drain()
+    writer.close()
+    journal = Journal.open(desk.run)
+    for before, entry in zip(journal.segments, journal.segments[1:], strict=False):
+        assert before.sha256 == sha256_of_file(segment_path(desk.run, before.number))
+        with journal._reader(entry) as reader:
+            previous = reader.previous()
+        assert previous is not None
+        assert (previous.number, previous.sha256) == (before.number, before.sha256)
+
+
+def test_a_second_writer_is_refused(desk: Desk) -> None:
+    writer = desk.open_writer()
+    with pytest.raises(UserError, match="already has a live journal writer"):
+        Store(desk.run, desk.settings)
+    writer.close()
+
+
+def test_no_segment_is_larger_than_its_limit(desk: Desk) -> None:
+    writer = desk.open_writer()
+    for _ in range(25):
+        desk.send(1000)
+        writer.drain()
+    writer.close()
+    sizes = [segment_path(desk.run, entry.number).stat().st_size for entry in Journal.open(desk.run).segments]
+    assert len(sizes) > 1
+    assert max(sizes) <= desk.settings.segment_bytes
