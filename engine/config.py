@@ -98,7 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    models: tuple[str, ...] = ("linear",)
+    models: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ("BTCUSDT.BINANCE",)
     strategies: tuple[StrategyChoice, ...] = (StrategyChoice(),)
 

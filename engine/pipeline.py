@@ -15,15 +15,17 @@ from engine.book.stage import BookStage
 from engine.config import CoreSettings
 from engine.core import Core
 from engine.execution.stage import ExecutionStage
-from engine.features.catalogue import FEATURE_NAMES
+from engine.features.catalogue import CATALOGUE
 from engine.features.stage import FeatureStage
 from engine.forecast.stage import ForecastStage
 from engine.risk.stage import RiskStage
 from engine.sizing.stage import SizingStage
-from engine.stage import Stage
+from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW, Stage
 from engine.strategy.bound import BoundStrategy
 from engine.strategy.stage import StrategyStage
 from models.registry.prepared import PreparedModel
+
+FEATURE_NAMES = tuple(feature.name for feature in CATALOGUE)
 
 
 class Pipeline:
@@ -34,7 +36,7 @@ class Pipeline:
 
     def __init__(
         self,
-        instruments: np.ndarray,
+        instruments: np.ndarray[Any, Any],
         settings: CoreSettings,
         strategies: Sequence[BoundStrategy],
         models: Sequence[PreparedModel] = (),
@@ -57,9 +59,13 @@ class Pipeline:
             self.execution.view("report"),
             settings.strategy,
         )
-        self.sizing = SizingStage(instruments, len(strategies), self.features.view(), settings.sizing)
+        self.sizing = SizingStage(instruments, len(strategies), self.features.view(), settings.sizing, FEATURE_NAMES)
         self.risk = RiskStage(
-            instruments, self.book.view(), self.execution.view("instruments"), self.execution.view("strategies"), settings.risk
+            instruments,
+            self.book.view(),
+            self.execution.view("instruments"),
+            self.execution.view("strategies"),
+            settings.risk,
         )
         self.core = Core(
             [
@@ -88,6 +94,17 @@ class Pipeline:
             "strategy": self.strategy,
             "sizing": self.sizing,
             "risk": self.risk,
+        }
+
+    def rows(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The live views as read-only arrays: book, features, forecast, instruments, strategies, risk."""
+        return {
+            "book": self.book.rows(BOOK_VIEW),
+            "features": self.features.rows(FEATURE_VIEW),
+            "forecast": self.forecast.rows(FORECAST_VIEW),
+            "instruments": self.execution.rows(ACCOUNT_VIEW, "instruments"),
+            "strategies": self.execution.rows(ACCOUNT_VIEW, "strategies"),
+            "risk": self.risk.rows(RISK_VIEW),
         }
 
     def snapshot(self) -> dict[str, Any]:
