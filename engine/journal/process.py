@@ -31,15 +31,15 @@ def main(settings: JournalProcessSettings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    status = JournalStatus(Path(settings.status), create=True)
     store = Store(Path(settings.run_directory), settings.journal)
+    status = JournalStatus(Path(settings.status), create=True)
     consumer = attach(store, Ring.attach(settings.ring))
     writer = Writer(store, consumer, status, settings.journal)
     try:
         serve(writer, consumer, stop, settings.journal.idle_sleep_us / 1e6)
         writer.close()
     except JournalUnwritable:
-        store.abandon()  # what the ring still holds is journaled by the next process, or by `drain`
+        writer.abandon()  # what the ring still holds is journaled by the next process, or by `drain`
         raise
 
 
@@ -71,11 +71,11 @@ def drain(run_directory: Path, ring_path: Path, settings: JournalSettings, statu
     writer = Writer(store, consumer, JournalStatus(status_path, create=True), settings)
     drained = writer.drain()
     if writer.waiting:
-        store.abandon()
+        writer.abandon()
         raise JournalUnwritable(
             "JOURNAL_FULL: the dead run's journal ring cannot be drained: free some space", full=True
         )
     store.sync()
+    writer.abandon()
     consumer.close()
-    store.abandon()
     return drained

@@ -85,6 +85,12 @@ class Writer:
         self.store.close()
         self._publish()
         self._status.set_state(JournalState.CLOSED)
+        self._status.close()
+
+    def abandon(self) -> None:
+        """Lets go of everything as it is; the next writer finds it as after a crash."""
+        self.store.abandon()
+        self._status.close()
 
     def _receive(self) -> None:
         count = self._source.receive(self._buffer.records)

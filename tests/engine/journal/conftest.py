@@ -30,12 +30,16 @@ class Desk:
         self.producer = self.ring.producer()
         self.sent: list[Records] = []
         self.inputs = 0
-        self.status = JournalStatus(run / STATUS_NAME, create=True)
+
+    @property
+    def status(self) -> JournalStatus:
+        """As any other process sees it."""
+        return JournalStatus(self.run / STATUS_NAME)
 
     def open_writer(self) -> Writer:
         store = Store(self.run, self.settings)
         self.consumer = attach(store, self.ring)
-        return Writer(store, self.consumer, self.status, self.settings)
+        return Writer(store, self.consumer, JournalStatus(self.run / STATUS_NAME, create=True), self.settings)
 
     def send(self, inputs: int) -> Records:
         records = journal_records(inputs, seed=self.inputs, first_input=self.inputs)
@@ -46,7 +50,7 @@ class Desk:
 
     def abandon(self, writer: Writer) -> None:
         """As if the process had died: nothing is closed by rule."""
-        writer.store.abandon()
+        writer.abandon()
         self.consumer.close()
 
     @property

@@ -62,7 +62,7 @@ def test_block_counts_orders_inputs_and_the_last_check(desk: Desk) -> None:
     assert last.inputs == 700
     checks = records[records["kind"] == Kind.CHECK]
     assert last.check_hashes == check_hashes(checks[-1])
-    assert desk.status.orders == desk.status.durable_orders == last.orders
+    assert desk.status.order_number == desk.status.durable_order_number == last.orders
 
 
 def test_a_commit_is_durable_with_the_next_one_or_when_idle(desk: Desk) -> None:
