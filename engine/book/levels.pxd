@@ -79,7 +79,9 @@ cdef inline int64_t next_worse(const Levels *side, int64_t key) noexcept nogil:
     return key - ((slot - ((word << 6) + 63 - leading_zeros(bits))) & mask)
 
 cdef int64_t quantity_at(const Levels *side, int64_t key) noexcept nogil
-cdef int64_t best_levels(const Levels *side, int64_t sign, int64_t depth, int64_t *prices, int64_t *quantities) noexcept nogil
+cdef int64_t best_levels(
+    const Levels *side, int64_t sign, int64_t depth, int64_t *prices, int64_t *quantities
+) noexcept nogil
 
 # -- COMMANDS --
 

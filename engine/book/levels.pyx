@@ -104,7 +104,7 @@ cdef void clear_levels(Levels *side) noexcept nogil:
 
 
 cdef int _evict(Levels *side, int64_t end) noexcept nogil:
-    """Moves the levels of the window below key `end` to the overflow, worst first. LEVEL_REFUSED when some were lost."""
+    """Moves the levels of the window below key `end` to the overflow, worst first. LEVEL_REFUSED if some were lost."""
     cdef int64_t mask = side.window - 1, key = side.state.low, slot, step
     cdef uint64_t bits
     cdef int answer = LEVEL_SET
@@ -183,7 +183,7 @@ cdef int _set_overflow(Levels *side, int64_t key, int64_t quantity) noexcept nog
 
 
 cdef int set_far_level(Levels *side, int64_t key, int64_t quantity) noexcept nogil:
-    """A level outside the window: the overflow if it is worse; if it is better, or the first, the window moves to it."""
+    """A level outside the window: to the overflow if it is worse; if better, or the first, the window moves to it."""
     cdef int answer = LEVEL_SET
     if quantity < 0 or key >= PRICE_LIMIT or key <= -PRICE_LIMIT:
         side.state.refused += 1

@@ -94,7 +94,8 @@ cdef class BookStage(Stage):
             raise ValueError(f"no side {side} of instrument {instrument}")
         cdef int64_t[:, ::1] out = np.zeros((2, max(depth, 1)), dtype=np.int64)
         cdef int64_t found = best_levels(
-            self.all.sides + 2 * instrument + (side != SIDE_BID), 1 if side == SIDE_BID else -1, depth, &out[0, 0], &out[1, 0]
+            self.all.sides + 2 * instrument + (side != SIDE_BID), 1 if side == SIDE_BID else -1, depth,
+            &out[0, 0], &out[1, 0],
         )
         return [(out[0, i], out[1, i]) for i in range(found)]
 
@@ -176,7 +177,9 @@ cdef void end_batch(Books *self, const Message *message) noexcept nogil:
     show_state(self, instrument)
 
 
-cdef void show_side(BookRow *book, const Levels *side, int64_t number, int64_t *prices, int64_t *quantities) noexcept nogil:
+cdef void show_side(
+    BookRow *book, const Levels *side, int64_t number, int64_t *prices, int64_t *quantities
+) noexcept nogil:
     cdef int64_t sign = 1 - 2 * number
     cdef int64_t shown = best_levels(side, sign, BOOK_DEPTH, prices, quantities)
     book.last_shown_key[number] = sign * prices[BOOK_DEPTH - 1] if shown == BOOK_DEPTH else EMPTY
