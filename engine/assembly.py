@@ -65,10 +65,19 @@ def models_of(config: Config) -> list[PreparedModel]:
 
 def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:
     """The pipeline of a recorded or living run, from its manifest. Raises UserError when a strategy has changed since."""
-    manifest = read_manifest(files.directory)
-    config = convert(dict(manifest.config), f"{files.directory}/manifest.json")
+    config = config_of_run(files)
     instruments = np.load(files.instruments)
     return pipeline_of(config, instruments, compiled=config.run.compiled, hashing=hashing)
+
+
+def config_of_run(files: RunFiles) -> Config:
+    """The configuration a run was started with."""
+    return convert(dict(read_manifest(files.directory).config), f"{files.directory}/manifest.json")
+
+
+def strategy_hashes(config: Config) -> dict[str, str]:
+    """{name of each strategy chosen: digest over its sources and constants}."""
+    return {f"strategy {choice.name}": load(choice.name).source_digest for choice in config.strategies}
 
 
 def source_hashes() -> dict[str, str]:

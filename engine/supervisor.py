@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -24,6 +23,7 @@ import msgspec
 from engine.assembly import PROJECT
 from engine.config import Config
 from engine.errors import Exit, UserError
+from engine.gateway.halt import HaltWord
 from engine.run_files import RunFiles
 from engine.telemetry import systemd
 from ipc.bus import Heartbeat, Subscriber
@@ -44,8 +44,9 @@ class Child:
     """One process of the run."""
 
     name: str
-    settings: msgspec.Struct
+    settings: Callable[[], msgspec.Struct]  # asked at each start
     ready: Callable[[], bool]
+    restart: bool = True  # False: its death ends the run
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = None
     started_s: float = 0.0
@@ -66,8 +67,25 @@ class Supervisor:
         self.children = children
         self.events: deque[str] = deque(maxlen=50)
         self.halted: str | None = None  # why, once the run was halted
+        self.ended: str | None = None  # why the run cannot go on
+        self.unclean = False  # a process had to be killed at the end: its segments are left for the next run to drain
+        self._halt_word = HaltWord(files.halt, create=True)
         self._health: Subscriber[Heartbeat] = Subscriber(files.health_socket, Heartbeat, bind=True)
         self._beats: dict[str, tuple[float, Heartbeat]] = {}
+
+    # -- QUERIES --
+
+    def beats(self, name: str) -> bool:
+        """Whether a heartbeat of this process, started last, has come."""
+        self._take_beats()
+        beat = self._beats.get(name)
+        child = self.child(name)
+        return beat is not None and child.process is not None and beat[1].pid == child.process.pid
+
+    def _take_beats(self) -> None:
+        now = time.monotonic()
+        for beat in self._health.receive():
+            self._beats[beat.process] = (now, beat)
 
     # -- COMMANDS --
 
@@ -80,8 +98,7 @@ class Supervisor:
     def watch(self) -> None:
         """One look: takes heartbeats, restarts the dead. Call it ten times a second."""
         now = time.monotonic()
-        for beat in self._health.receive():
-            self._beats[beat.process] = (now, beat)
+        self._take_beats()
         for child in self.children:
             if not child.alive:
                 self._revive(child, now)
@@ -103,7 +120,7 @@ class Supervisor:
         if self.halted is None:
             self.halted = reason
             self.events.append(f"HALTED: {reason}")
-        set_halt_word(self.files.halt, True)
+        self._halt_word.set(1)
 
     def stop(self) -> None:
         """Stops every child, last first, each with time to finish; kills only what does not."""
@@ -116,6 +133,7 @@ class Supervisor:
                 child.process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.events.append(f"{child.name} did not stop in {STOP_TIMEOUT_S:.0f} s; killed")
+                self.unclean = True
                 child.process.kill()
                 child.process.wait()
             if child.log is not None:
@@ -129,7 +147,7 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         path = self.files.settings(child.name)
-        path.write_bytes(msgspec.json.encode(child.settings, enc_hook=str))
+        path.write_bytes(msgspec.json.encode(child.settings(), enc_hook=str))
         if child.log is None:
             child.log = self.files.log(child.name).open("ab")
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -173,29 +191,24 @@ class Supervisor:
         child.deaths_s.append(now)
         while child.deaths_s and now - child.deaths_s[0] > RESTART_WINDOW_S:
             child.deaths_s.popleft()
+        self._beats.pop(child.name, None)
         how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}: {self.last_words(child)}"
         if code == Exit.INTEGRITY or len(child.deaths_s) > RESTARTS:
             if self.halted is None:
                 self.events.append(f"{child.name} {how}")
             self.halt(f"{child.name} cannot be kept alive")
             return
+        if not child.restart:
+            self.ended = f"{child.name} {how}"
+            self.events.append(self.ended)
+            return
         child.restarts += 1
         self.events.append(f"{child.name} {how}; started again ({child.restarts})")
-        self._beats.pop(child.name, None)
         self._spawn(child)
 
     def _stalled(self, child: Child, now: float) -> bool:
         beat = self._beats.get(child.name)
         return beat is not None and now - beat[0] > STALL_LIMIT_S and now - child.started_s > READY_TIMEOUT_S
-
-
-def set_halt_word(path: Path, halted: bool) -> None:
-    """Writes the word that the gateway reads before each send."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        os.pwrite(descriptor, (1 if halted else 0).to_bytes(8, "little"), 0)
-    finally:
-        os.close(descriptor)
 
 
 def make_segments(files: RunFiles, config: Config) -> int:
@@ -208,7 +221,6 @@ def make_segments(files: RunFiles, config: Config) -> int:
     Ring.create(files.ring("commands"), COMMAND_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("results"), RESULT_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("journal"), run.journal_ring_records, lossy=False, epoch=epoch, consumers=("journal",))
-    set_halt_word(files.halt, False)
     return epoch
 
 
