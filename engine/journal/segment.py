@@ -20,7 +20,7 @@ PAGE_BYTES = 4096
 PAGE_HEADER_BYTES = 16
 SPARE_PAGES = 64  # for the tree above the blocks and for LMDB's list of free pages
 PREVIOUS_KEY = b"\0"  # sorts before every position: JSON of PreviousSegment
-READERS = 16
+READERS = 126
 FULL_CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -113,6 +113,8 @@ class SegmentReader:
         self._environment = lmdb.Environment(
             str(path), subdir=False, readonly=True, lock=live, create=False, readahead=True, max_readers=READERS
         )
+        if live:
+            self._environment.reader_check()  # a reader that was killed no longer holds pages or a slot
 
     def previous(self) -> PreviousSegment | None:
         """What this segment says of the one before; None in the first, or until that one's hash is known."""

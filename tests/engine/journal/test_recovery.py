@@ -1,4 +1,4 @@
-"""What a restarted core is told, for every place at which the one before may have died."""
+"""What a restarted core is told, and the snapshots it starts from."""
 
 from pathlib import Path
 
@@ -7,11 +7,10 @@ import pytest
 
 from engine.errors import IntegrityError
 from engine.journal.block import Records
-from engine.journal.recovery import missing_outputs, recover
+from engine.journal.recovery import Recovery, recover
 from engine.journal.snapshot import Snapshot, latest_snapshot, prune_snapshots, read_snapshot, snapshots, write_snapshot
-from ipc.messages import SOURCE_SHIFT, Kind, Source
+from ipc.messages import Kind
 from tests.engine.journal.conftest import Desk
-from tests.engine.journal.records import check_record, journal_records, order_message
 
 
 def snapshot_at(position: int, **changes: object) -> Snapshot:
@@ -28,6 +27,10 @@ def snapshot_at(position: int, **changes: object) -> Snapshot:
     return Snapshot(**(fields | changes))  # type: ignore[arg-type]
 
 
+def records_of(recovery: Recovery) -> Records:
+    return np.concatenate([block.records for block in recovery.blocks()])
+
+
 def journal_of(desk: Desk, inputs: int) -> Records:
     writer = desk.open_writer()
     desk.send(inputs)
@@ -36,26 +39,21 @@ def journal_of(desk: Desk, inputs: int) -> Records:
     return desk.everything
 
 
-def test_recovery_tells_counts_sequences_and_the_last_input(desk: Desk) -> None:
+def test_recovery_tells_the_counts_at_the_journals_end(desk: Desk) -> None:
     records = journal_of(desk, 500)
     recovery = recover(desk.run)
-    inputs = np.flatnonzero((records["flags"] >> SOURCE_SHIFT) == Source.MARKET)
     assert recovery.position == 0
     assert recovery.end_position == len(records)
     assert recovery.inputs == 500
     assert recovery.orders == np.count_nonzero(records["kind"] == Kind.ORDER)
-    assert recovery.sequences == {Source.MARKET: records["sequence"][inputs[-1]]}
-    last_input, present = recovery.tail()
-    assert recovery.last_input_position + len(last_input) + len(present) == len(records)
-    np.testing.assert_array_equal(np.concatenate([last_input, present]), records[recovery.last_input_position :])
-    np.testing.assert_array_equal(np.concatenate(list(recovery.records())), records)
+    np.testing.assert_array_equal(records_of(recovery), records)
 
 
 def test_an_empty_journal_starts_from_nothing(desk: Desk) -> None:
     desk.abandon(desk.open_writer())
     recovery = recover(desk.run)
-    assert (recovery.position, recovery.end_position, recovery.orders, recovery.sequences) == (0, 0, 0, {})
-    assert [len(part) for part in recovery.tail()] == [0, 0]
+    assert (recovery.position, recovery.end_position, recovery.orders, recovery.inputs) == (0, 0, 0, 0)
+    assert list(recovery.blocks()) == []
 
 
 def test_recovery_starts_at_the_newest_valid_snapshot(desk: Desk) -> None:
@@ -71,15 +69,7 @@ def test_recovery_starts_at_the_newest_valid_snapshot(desk: Desk) -> None:
     recovery = recover(desk.run)
     assert recovery.position == 200
     assert len(recovery.passed_over) == 3
-    np.testing.assert_array_equal(np.concatenate(list(recovery.records())), records[200:])
-
-
-def test_sequences_of_quiet_sources_come_from_the_snapshot(desk: Desk) -> None:
-    journal_of(desk, 100)
-    write_snapshot(desk.run, snapshot_at(50, sequences={"REPORTS": 5, "MARKET": 1}))
-    recovery = recover(desk.run)
-    assert recovery.sequences[Source.REPORTS] == 5
-    assert recovery.sequences[Source.MARKET] > 1
+    np.testing.assert_array_equal(records_of(recovery), records[200:])
 
 
 def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -108,32 +98,6 @@ def test_only_the_newest_snapshots_are_kept(tmp_path: Path) -> None:
     assert found.position == 300
 
 
-OUTPUTS = np.concatenate([order_message(1), order_message(2), check_record(5, np.random.default_rng(1))])
-
-
-@pytest.mark.parametrize("present", [0, 2, 4, 5])
-def test_what_the_dead_core_did_not_say_is_said_now(present: int) -> None:
-    missing = missing_outputs(OUTPUTS[:present], OUTPUTS, position=10)
-    np.testing.assert_array_equal(np.concatenate([OUTPUTS[:present], missing]), OUTPUTS)
-
-
-def test_an_output_that_differs_is_named() -> None:
-    present = OUTPUTS[:4].copy()
-    present["order_id"][2] = 7
-    with pytest.raises(IntegrityError, match="position 12: ORDER"):
-        missing_outputs(present, OUTPUTS, position=10)
-
-
-def test_an_output_too_many_is_named() -> None:
-    with pytest.raises(IntegrityError, match="position 12: ORDER"):
-        missing_outputs(OUTPUTS[:4], OUTPUTS[:2], position=10)
-
-
-def test_half_a_message_in_the_journal_is_refused() -> None:
-    with pytest.raises(IntegrityError, match="lacks its continuation"):
-        missing_outputs(OUTPUTS[:3], OUTPUTS, position=10)
-
-
 def test_a_journal_whose_beginning_was_removed_needs_a_snapshot(desk: Desk) -> None:
     writer = desk.open_writer()
     for _ in range(12):
@@ -149,14 +113,8 @@ def test_a_journal_whose_beginning_was_removed_needs_a_snapshot(desk: Desk) -> N
     desk.abandon(writer)
     recovery = recover(desk.run)
     assert recovery.position == first.end_position + 5
-    np.testing.assert_array_equal(np.concatenate(list(recovery.records())), desk.everything[recovery.position :])
-    prune_all = snapshots(desk.run)
-    for path in prune_all:
+    np.testing.assert_array_equal(records_of(recovery), desk.everything[recovery.position :])
+    for path in snapshots(desk.run):
         path.unlink()
     with pytest.raises(IntegrityError, match="no snapshot fits"):
         recover(desk.run)
-
-
-def test_records_are_made_with_whole_messages_only() -> None:
-    records = journal_records(50)
-    assert records["kind"][-1] != Kind.NONE
