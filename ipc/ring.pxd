@@ -11,12 +11,14 @@ cdef class Producer:
     cdef char *_memory                                # of the segment; the words below lie in it
     cdef int64_t *_head_word
     cdef int64_t *_intent_word
+    cdef const int64_t *_registrations_word
     cdef Message *_slots
     cdef int64_t _capacity
     cdef int64_t _mask
     cdef int64_t _position                            # head, as its only writer knows it
     cdef int64_t _intent
     cdef int64_t _limit                               # the slowest consumer seen last allows positions below this
+    cdef int64_t _registrations                       # how many there were when the consumers were asked last
     cdef bint _lossy
     # -- QUERIES --
     cdef int64_t head(self) noexcept nogil            # position after the last published record

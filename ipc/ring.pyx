@@ -1,10 +1,10 @@
 """The ring: one producer, up to 16 consumers, 64-byte records, shared memory, no lock.
 
-    byte     0      4096   4224     4352       5120                6144                       8192
-             +------+------+--------+----------+-------------------+--------------------------+-------------------+
-             |header| head | intent | sleeping | registry 16 x 64 B| cursors 16 x 128 B       | slots, capacity   |
-             | page | i64  | i64    | u32      | state, name       | i64 each                 | records of 64 B   |
-             +------+------+--------+----------+-------------------+--------------------------+-------------------+
+    byte  0      4096   4224     4352       4480            5120                6144                 8192
+         +------+------+--------+----------+---------------+-------------------+--------------------+-----------------+
+         |header| head | intent | sleeping | registrations | registry 16 x 64 B| cursors 16 x 128 B | slots, capacity |
+         | page | i64  | i64    | u32      | i64           | state, name       | i64 each           | records of 64 B |
+         +------+------+--------+----------+---------------+-------------------+--------------------+-----------------+
 
 Words that different processes write lie 128 bytes apart: the prefetcher fetches cache lines in pairs. A record at
 position p lies in slot p modulo capacity, a power of two; positions never start again, not even in a new incarnation
@@ -28,7 +28,7 @@ from ipc.atomics cimport (
 from ipc.message cimport FLAG_MORE, FLAG_QUOTE_SIDE, KIND_DETAIL, Message
 from ipc.ring_file cimport (
     CONSUMERS, REGISTERED, SLEEPING_BYTE, RingFile, cursor_of, encode_name, entry_of, head_of, intent_of, records_of,
-    slots_of, write_entry,
+    registrations_of, slots_of, write_entry,
 )
 from ipc cimport ring_file, waiting
 
@@ -65,7 +65,9 @@ cdef class Producer:
     cdef bint has_room(self, int64_t records) noexcept nogil:
         if records > self._capacity:
             return False
-        if self._lossy or self._position + records <= self._limit:
+        if self._lossy:
+            return True
+        if self._position + records <= self._limit and load_acquire(self._registrations_word) == self._registrations:
             return True
         self._ask_consumers()
         return self._position + records <= self._limit
@@ -110,6 +112,7 @@ cdef class Producer:
         cdef int slot
         # Our last head is visible before we look, so a consumer that we do not see yet starts at or after it.
         fence_full()
+        self._registrations = load_acquire(self._registrations_word)
         for slot in range(CONSUMERS):
             if load_acquire(&entry_of(self._memory, slot).state) == REGISTERED:
                 cursor = load_acquire(cursor_of(self._memory, slot))
@@ -201,7 +204,7 @@ cdef class Consumer:
             count -= 1
         if count == 0:
             return POLL_TOO_SMALL
-        self.position += count
+        self.position = self.position + count  # not +=: that does not build with nonecheck and without the GIL
         if not self._holds:
             store_release(self._cursor_word, self.position)
         return count
@@ -311,6 +314,7 @@ cdef Producer new_producer(RingFile ring, object lock):
     producer._memory = ring.memory
     producer._head_word = head_of(ring.memory)
     producer._intent_word = intent_of(ring.memory)
+    producer._registrations_word = registrations_of(ring.memory)
     producer._slots = slots_of(ring.memory)
     producer._capacity = ring.capacity
     producer._mask = producer._capacity - 1

@@ -6,6 +6,7 @@ cdef enum:
     HEAD_BYTE = 4096
     INTENT_BYTE = 4224
     SLEEPING_BYTE = 4352
+    REGISTRATIONS_BYTE = 4480
     REGISTRY = 5120
     ENTRY_BYTES = 64
     CURSORS = 6144
@@ -28,6 +29,9 @@ cdef inline int64_t *head_of(char *memory) noexcept nogil:
 
 cdef inline int64_t *intent_of(char *memory) noexcept nogil:
     return <int64_t *> (memory + INTENT_BYTE)
+
+cdef inline int64_t *registrations_of(char *memory) noexcept nogil:
+    return <int64_t *> (memory + REGISTRATIONS_BYTE)
 
 cdef inline Message *slots_of(char *memory) noexcept nogil:
     return <Message *> (memory + SLOTS)

@@ -200,4 +200,5 @@ cdef int write_entry(char *memory, int slot, bytes name, int64_t position) excep
     memset(entry.name, 0, NAME_BYTES)
     memcpy(entry.name, <const char *> name, len(name))
     store_release(&entry.state, REGISTERED)
+    store_release(registrations_of(memory), load_acquire(registrations_of(memory)) + 1)  # the producer looks again
     return 0

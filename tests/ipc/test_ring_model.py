@@ -127,5 +127,5 @@ class RingHistory(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-RingHistory.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+RingHistory.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 TestRingAgainstReference = RingHistory.TestCase
