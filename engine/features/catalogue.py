@@ -3,7 +3,7 @@
 Symbols: Pb, Pa best bid and ask price, Qb, Qa the quantities there, M = (Pb + Pa) / 2, B_n, A_n the quantities of the
 first n levels together, T now, t_i the time of event i (receive time; core time never goes back). decay(x, s) is the
 sum over events of x_i exp(-(T - t_i) / s): what happened s seconds ago counts 1/e. mean(x, s) is the average of x over
-time with the same weights. Everything begins anew when the book becomes VALID.
+time with the same weights. age is the time since the book became VALID: everything begins anew then.
 """
 
 from typing import NamedTuple
@@ -63,9 +63,9 @@ CATALOGUE: tuple[Feature, ...] = (
     ),
     Feature("trade_imbalance_10s", "the same over 10 s", "1", LEE),
     Feature("trade_imbalance_60s", "the same over 60 s", "1", LEE),
-    Feature("buy_rate_10s", "decay(1 each trade that bought, 10) / (10 (1 - exp(-age / 10)))", "1/s", HAWKES),
-    Feature("sell_rate_10s", "decay(1 each trade that sold, 10) / (10 (1 - exp(-age / 10)))", "1/s", HAWKES),
-    Feature("trade_rate_1s", "decay(1 each trade, 1) / (1 (1 - exp(-age / 1)))", "1/s", HAWKES),
+    Feature("buy_rate_10s", "decay(1 each trade that bought, 10) / (10 max(0.1, 1 - exp(-age / 10)))", "1/s", HAWKES),
+    Feature("sell_rate_10s", "decay(1 each trade that sold, 10) / (10 max(0.1, 1 - exp(-age / 10)))", "1/s", HAWKES),
+    Feature("trade_rate_1s", "decay(1 each trade, 1) / max(0.1, 1 - exp(-age))", "1/s", HAWKES),
     Feature("last_trade_size", "last trade's lots / q, positive if it bought", "1", LEE),
     Feature("time_since_trade_s", "T - time of the last trade, or of the start; at most 60", "s", DURATION),
     Feature("vwap_distance_bp", "1e4 (M - decay(price lots, 60) / decay(lots, 60)) / M; else 0", "bp", BERKOWITZ),
@@ -81,7 +81,7 @@ CATALOGUE: tuple[Feature, ...] = (
     Feature("realised_variance_10s", "the same with w = exp(-marks since / 100)", "bp^2/s", REALISED),
     Feature("realised_variance_60s", "the same with w = exp(-marks since / 600)", "bp^2/s", REALISED),
     Feature("best_price_age_s", "T - time when Pb or Pa last changed, at most 60", "s", DURATION),
-    Feature("book_rate_1s", "decay(1 each update, 1) / (1 (1 - exp(-age / 1)))", "1/s", HAWKES),
+    Feature("book_rate_1s", "decay(1 each update, 1) / max(0.1, 1 - exp(-age))", "1/s", HAWKES),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)

@@ -128,11 +128,9 @@ def flow_features(history: History, now_ns: int) -> dict[str, float]:
 
 
 def rate(times_ns: NDArray[np.int64], start_ns: int, now_ns: int, horizon_s: float) -> float:
-    """Events a second with exponential weights, unbiased for a short history."""
-    if now_ns == start_ns:
-        return 0.0
-    weight_s = horizon_s * -np.expm1(-(now_ns - start_ns) * 1e-9 / horizon_s)
-    return decayed_sum(np.ones(len(times_ns)), times_ns, now_ns, horizon_s) / float(weight_s)
+    """Events a second with exponential weights, unbiased for a short history but the very shortest."""
+    weight_s = horizon_s * max(1.0 - float(np.exp(-(now_ns - start_ns) * 1e-9 / horizon_s)), 0.1)
+    return decayed_sum(np.ones(len(times_ns)), times_ns, now_ns, horizon_s) / weight_s
 
 
 def trade_features(history: History, mid: float, now_ns: int) -> dict[str, float]:

@@ -298,8 +298,8 @@ cdef inline double age_s(int64_t now_ns, int64_t since_ns) noexcept nogil:
 
 
 cdef inline double rate(double events, double horizon_s, double start) noexcept nogil:
-    """Events a second; `start` is exp(-age / horizon), so a young row is not told too low."""
-    return events / (horizon_s * (1.0 - start)) if start < 1.0 else 0.0
+    """Events a second; `start` is exp(-age / horizon), so a young row is not told too low, nor a newborn one high."""
+    return events / (horizon_s * (1.0 - start if start < 0.9 else 0.1))
 
 
 cdef inline double log_mid_before(const FeatureRow *row, int64_t horizon_ns) noexcept nogil:
