@@ -1,4 +1,4 @@
-# Integer arithmetic that says when it does not fit. Products of ticks and lots go through 128 bits (DESIGN, one message).
+# Integer arithmetic that says when it does not fit. Products of ticks and lots go through 128 bits.
 # Every function returns True when the result does not fit in int64 (or a divisor is not positive); *result is then 0.
 from libc.stdint cimport int64_t
 

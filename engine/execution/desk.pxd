@@ -52,7 +52,8 @@ cdef struct Desk:
     AccountView *strategies
     ReportView *report
     TradeMemory *memories      # per instrument; holds pointers, so it lies outside the blocks
-    int64_t *transitions       # (state, event)
+    const int64_t *transitions  # (state, event)
+    const int64_t *maximum_lots  # of one order, per instrument
     int64_t *close_asked_ns    # per strategy: when FLATTEN last asked to close its position
     int64_t instrument_count
     int64_t strategy_count
@@ -166,7 +167,8 @@ cdef inline void count_refusal(AccountView *account, int64_t code) noexcept nogi
     account.last_refusal = code
 
 cdef inline Message *emit_order(
-    Outbox *outbox, const Message *cause, int64_t kind, int64_t action, int64_t instrument, int64_t strategy, int64_t target
+    Outbox *outbox, const Message *cause, int64_t kind, int64_t action, int64_t instrument, int64_t strategy,
+    int64_t target,
 ) noexcept nogil:
     """A message of two records for an order of our own making (a cancel, a query, a closing order); NULL when full."""
     cdef Message *head = emit(outbox, 2)

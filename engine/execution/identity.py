@@ -1,4 +1,4 @@
-"""Client order ids: a run and a number make the id, so that a restarted engine asks for its orders by the same names."""
+"""Client order ids: a run and a number make the id, so a restarted engine asks for its orders by the same names."""
 
 import re
 

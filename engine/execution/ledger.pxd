@@ -1,7 +1,7 @@
 # Positions and profit in exact integers, by average cost. A fill either fits in every field or changes none.
 #
-# A partial close takes its share of the open cost, cost * closed / position toward zero; the remainder stays in the open
-# cost. So realised - cost is always exactly the cash that flowed (sales minus purchases), and nothing is lost to rounding.
+# A partial close takes its share of the open cost, cost * closed / position toward zero; the remainder stays in the
+# open cost. So realised - cost is always exactly the cash that flowed (sales minus purchases): no rounding is lost.
 from libc.stdint cimport int64_t
 from engine.checked cimport add_overflows, multiply_overflows, share_overflows
 from engine.stage cimport AccountView

@@ -1,6 +1,7 @@
 # The order table of the execution stage: rows found by order number, a list of the open ones, a queue of those awaited.
 #
-#   row  at order_id & mask, or shortly after where that row holds an open order; closed rows stay until the room is needed
+#   row           at order_id & mask, or shortly after where that row holds an open order; closed rows stay until the
+#                 room is needed, for what comes late
 #   open list     every order that may still fill, oldest first
 #   wait queue    orders whose word is awaited, earliest deadline first (one time-out for all keeps it in order)
 # Links are row numbers, -1 for none: memory free of pointers.
@@ -57,7 +58,9 @@ cdef inline bint is_open_state(int64_t state) noexcept nogil:
         | (1 << ORDER_STATE_CANCEL_PENDING) | (1 << ORDER_STATE_REPLACE_PENDING) | (1 << ORDER_STATE_UNKNOWN)
     ) != 0
 
-cdef inline int64_t find_order(const OrderTable *table, const OrderRow *rows, int64_t mask, int64_t order_id) noexcept nogil:
+cdef inline int64_t find_order(
+    const OrderTable *table, const OrderRow *rows, int64_t mask, int64_t order_id
+) noexcept nogil:
     """Row of an order, or -1."""
     cdef int64_t probe
     if order_id <= 0:
@@ -67,7 +70,9 @@ cdef inline int64_t find_order(const OrderTable *table, const OrderRow *rows, in
             return (order_id + probe) & mask
     return -1
 
-cdef inline int64_t free_row(const OrderTable *table, const OrderRow *rows, int64_t mask, int64_t order_id) noexcept nogil:
+cdef inline int64_t free_row(
+    const OrderTable *table, const OrderRow *rows, int64_t mask, int64_t order_id
+) noexcept nogil:
     """Row for a new order: its own, or the next that holds no open order; -1 when half the rows are open."""
     cdef int64_t row = order_id & mask
     if table.open_count * 2 > mask:

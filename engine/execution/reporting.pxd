@@ -1,4 +1,5 @@
-# What the venue says: from a REPORT to an event of one order, a fill booked once, and the ReportView that the strategy reads.
+# What the venue says: from a REPORT to an event of one order, a fill booked once, and the ReportView that the strategy
+# reads.
 from libc.stdint cimport int64_t, uint16_t
 from libc.string cimport memset
 from ipc.message cimport (
@@ -29,7 +30,9 @@ cdef inline int64_t event_of(int64_t kind, int64_t code) noexcept nogil:
     if kind == REPORT_KIND_REJECTED:
         return EVENT_REJECTED
     if kind == REPORT_KIND_CANCEL_REJECTED:  # the code says whether the order is known to live
-        if code in (REFUSAL_ORDER_UNKNOWN, REFUSAL_VENUE_UNKNOWN_ORDER, REFUSAL_VENUE_TIMEOUT, REFUSAL_VENUE_DISCONNECTED):
+        if code in (
+            REFUSAL_ORDER_UNKNOWN, REFUSAL_VENUE_UNKNOWN_ORDER, REFUSAL_VENUE_TIMEOUT, REFUSAL_VENUE_DISCONNECTED
+        ):
             return EVENT_IN_DOUBT
         return EVENT_CANCEL_REJECTED
     if kind == REPORT_KIND_EXPIRED:
@@ -40,7 +43,9 @@ cdef inline int64_t event_of(int64_t kind, int64_t code) noexcept nogil:
         return EVENT_NOT_FOUND
     return EVENTS
 
-cdef inline void refuse(Desk *desk, const Message *cause, int64_t code, int64_t observed, Outbox *outbox) noexcept nogil:
+cdef inline void refuse(
+    Desk *desk, const Message *cause, int64_t code, int64_t observed, Outbox *outbox
+) noexcept nogil:
     """A REFUSAL of one record: this report was not applied, or not wholly."""
     cdef Message *refusal = emit(outbox, 1)
     desk.state.refused += 1
@@ -131,7 +136,9 @@ cdef inline void tell(
     desk.report.fee_atoms = detail.fee_atoms
     desk.report.tag = order.tag
 
-cdef inline void note_report(Desk *desk, int64_t row, const ReportDetail *detail, int64_t event, int64_t code) noexcept nogil:
+cdef inline void note_report(
+    Desk *desk, int64_t row, const ReportDetail *detail, int64_t event, int64_t code
+) noexcept nogil:
     """What a report other than a fill tells beside its event."""
     cdef OrderRow *order = desk.rows + row
     if detail.venue_order_id > 0:

@@ -10,8 +10,8 @@ ORDER_VIEW: np.dtype[np.void]
 DESK_VIEW: np.dtype[np.void]
 
 class ExecutionStage(Stage):
-    """Orders, positions and profit. Steps "reports", "orders"; views "instruments", "strategies" (ACCOUNT_VIEW), "owners"
-    (OWNER_VIEW), "report" (REPORT_VIEW, one row), "orders" (ORDER_VIEW), "desk" (DESK_VIEW, one row)."""
+    """Orders, positions and profit. Steps "reports", "orders"; views "instruments", "strategies" (ACCOUNT_VIEW),
+    "owners" (OWNER_VIEW), "report" (REPORT_VIEW, one row), "orders" (ORDER_VIEW), "desk" (DESK_VIEW, one row)."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from libc.string cimport memset
 from ipc.message cimport (
     Message, OrderDetail, ACTION_NEW, ACTION_CANCEL, ACTION_REPLACE, ACTION_QUERY, COMMAND_CANCEL_ALL, COMMAND_FLATTEN,
     COMMAND_HALT, COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_INTENT, KIND_LAPPED,
-    KIND_ORDER, KIND_REFUSAL, KIND_REPORT, KIND_TIME, ORDER_STATE_NONE, ORDER_STATE_REPLACE_PENDING, ORDER_TYPE_MARKET,
+    KIND_ORDER, KIND_REFUSAL, KIND_REPORT, KIND_TIME, ORDER_STATE_NONE, ORDER_TYPE_MARKET,
     REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_INSTRUMENT_UNKNOWN, REFUSAL_NONE, REFUSAL_ORDER_NOT_CANCELLABLE,
     REFUSAL_ORDER_TABLE_FULL, REFUSAL_ORDER_UNKNOWN, REFUSAL_OUTBOX_FULL, REFUSAL_PRICE_NOT_TICK, REFUSAL_QUANTITY_ZERO,
     SIDE_ASK, SIDE_BID, SOURCE_CORE, SOURCE_REPORTS, SOURCE_SHIFT, TIME_IN_FORCE_IOC,
@@ -21,7 +21,7 @@ from engine.checked cimport add_overflows
 from engine.stage cimport AccountView, Outbox, OwnerView, ReportView, Stage, emit
 from engine.execution.desk cimport (
     Desk, DeskState, EVENTS, EVENT_CANCEL_SENT, EVENT_LAPPED, EVENT_REPLACE_SENT, EVENT_SENT, EVENT_TIMED_OUT,
-    count_refusal, emit_order, keep_counts, move,
+    count_refusal, emit_order, move,
 )
 from engine.execution.order_table cimport OrderRow, find_order, free_row, wait_append
 from engine.execution.reporting cimport take_report
@@ -34,10 +34,10 @@ from engine.execution.transitions import TRANSITIONS, OrderEvent
 from ipc.messages import OrderState
 
 ORDER_VIEW = np.dtype([(name, "<i8") for name in (
-    "order_id", "instrument", "strategy", "side", "state", "price_ticks", "quantity_lots", "filled_lots", "cumulative_lots",
-    "order_type", "time_in_force", "reduce_only", "tag", "venue_order_id", "replaces", "request", "acknowledged",
-    "counted_lots", "working", "sent_time_ns", "cancel_asked_ns", "deadline_ns", "is_open", "is_awaited", "open_next",
-    "open_previous", "wait_next", "wait_previous",
+    "order_id", "instrument", "strategy", "side", "state", "price_ticks", "quantity_lots", "filled_lots",
+    "cumulative_lots", "order_type", "time_in_force", "reduce_only", "tag", "venue_order_id", "replaces", "request",
+    "acknowledged", "counted_lots", "working", "sent_time_ns", "cancel_asked_ns", "deadline_ns", "is_open", "is_awaited",
+    "open_next", "open_previous", "wait_next", "wait_previous",
 )])
 DESK_VIEW = np.dtype([(name, "<i8") for name in (
     "orders", "open_first", "open_last", "open_count", "wait_first", "wait_last", "longest_probe", "core_time_ns",
@@ -56,7 +56,8 @@ cdef int64_t query_overdue(Desk *desk, const Message *cause, Outbox *outbox, int
     cdef OrderRow *order
     while room > 0 and row >= 0 and desk.rows[row].deadline_ns <= desk.state.core_time_ns:
         order = desk.rows + row
-        if emit_order(outbox, cause, KIND_INTENT, ACTION_QUERY, order.instrument, order.strategy, order.order_id) == NULL:
+        if not emit_order(
+                outbox, cause, KIND_INTENT, ACTION_QUERY, order.instrument, order.strategy, order.order_id):
             return 0
         desk.state.time_outs += 1
         move(desk, row, EVENT_TIMED_OUT)
@@ -94,8 +95,9 @@ cdef int64_t cancel_open(Desk *desk, const Message *cause, Outbox *outbox, int64
 
 
 cdef int64_t close_positions(Desk *desk, const Message *cause, Outbox *outbox, int64_t room) noexcept nogil:
-    """A reduce-only market order for each strategy that holds a position and has nothing open; again after a time-out."""
-    cdef int64_t strategy
+    """A reduce-only market order for each strategy that holds a position and has nothing open, again after a time-out;
+    at most what the venue takes at once: the rest follows when that is filled."""
+    cdef int64_t strategy, lots
     cdef AccountView *account
     cdef Message *intent
     cdef OrderDetail *detail
@@ -111,7 +113,8 @@ cdef int64_t close_positions(Desk *desk, const Message *cause, Outbox *outbox, i
         if intent == NULL:
             return 0
         intent.side = SIDE_ASK if account.position_lots > 0 else SIDE_BID
-        intent.quantity_lots = account.position_lots if account.position_lots > 0 else -account.position_lots
+        lots = account.position_lots if account.position_lots > 0 else -account.position_lots
+        intent.quantity_lots = min(lots, desk.maximum_lots[account.instrument])
         detail = <OrderDetail *> (intent + 1)
         detail.order_type = ORDER_TYPE_MARKET
         detail.time_in_force = TIME_IN_FORCE_IOC
@@ -173,7 +176,9 @@ cdef int step_reports(void *stage, const Message *message, Outbox *outbox) noexc
 
 # -- the step "orders" ---------------------------------------------------------------------------------------------
 
-cdef void place(Desk *desk, int64_t row, int64_t number, const Message *message, const OrderDetail *detail) noexcept nogil:
+cdef void place(
+    Desk *desk, int64_t row, int64_t number, const Message *message, const OrderDetail *detail
+) noexcept nogil:
     """Writes the row of a new order and counts it."""
     cdef OrderRow *order = desk.rows + row
     cdef int64_t probe = (row - number) & desk.mask
@@ -233,7 +238,9 @@ cdef int64_t judge_target(Desk *desk, const OrderDetail *detail, int64_t *target
     return REFUSAL_NONE
 
 
-cdef int64_t judge(Desk *desk, const Message *message, const OrderDetail *detail, int64_t *row, int64_t *target) noexcept nogil:
+cdef int64_t judge(
+    Desk *desk, const Message *message, const OrderDetail *detail, int64_t *row, int64_t *target
+) noexcept nogil:
     cdef int64_t refusal = REFUSAL_NONE
     if detail.strategy >= desk.strategy_count or message.instrument >= desk.instrument_count:
         return REFUSAL_INSTRUMENT_UNKNOWN
@@ -316,8 +323,8 @@ cdef class ExecutionStage(Stage):
     (REPORT_VIEW, one row), "orders" (ORDER_VIEW), "desk" (DESK_VIEW, one row: counts).
     """
     cdef Desk desk
-    cdef object _trade_memories  # what is not state, and so not in the blocks: pointers and the table
-    cdef object _transitions
+    cdef object _trade_memories  # what is not state, and so not in the blocks
+    cdef object _constants
 
     def __init__(self, instruments, strategies, strategy_instruments, settings=None):
         settings = settings or ExecutionSettings()
@@ -325,7 +332,8 @@ cdef class ExecutionStage(Stage):
             raise ValueError(f"{strategies} strategies, but {len(strategy_instruments)} strategy_instruments")
         for strategy, instrument in enumerate(strategy_instruments):
             if not 0 <= instrument < len(instruments):
-                raise ValueError(f"strategy {strategy} trades instrument {instrument}, the table has {len(instruments)} rows")
+                raise ValueError(
+                    f"strategy {strategy} trades instrument {instrument}, the table has {len(instruments)} rows")
         self.desk.instrument_count = len(instruments)
         self.desk.strategy_count = strategies
         self.desk.mask = settings.order_capacity - 1
@@ -339,9 +347,10 @@ cdef class ExecutionStage(Stage):
             self.desk.instruments[row].instrument = row
         for row in range(self.desk.strategy_count):
             self.desk.strategies[row].instrument = strategy_instruments[row]
-        self._transitions = np.ascontiguousarray(TRANSITIONS)
-        cdef int64_t[:, ::1] transitions = self._transitions
-        self.desk.transitions = &transitions[0, 0]
+        cdef int64_t[:, ::1] transitions = TRANSITIONS
+        cdef int64_t[::1] maximum_lots = np.append(instruments["maximum_quantity_lots"], 0)
+        self.desk.transitions, self.desk.maximum_lots = &transitions[0, 0], &maximum_lots[0]
+        self._constants = (transitions, maximum_lots)
 
     cdef int _take_memory(self, int64_t capacity) except -1:
         cdef Desk *desk = &self.desk

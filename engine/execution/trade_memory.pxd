@@ -1,7 +1,7 @@
-# The last trade ids of an instrument, so that a fill delivered twice is booked once: an open-addressed set of 2 * capacity
-# cells (linear probing, backward shift on removal) and a ring that says which id is the oldest.
+# The last trade ids of an instrument, so that a fill delivered twice is booked once: an open-addressed set of
+# 2 * capacity cells (linear probing, backward shift on removal) and a ring that says which id is the oldest.
 #
-# A cell holds trade_id * 2 + 1 for a sale, + 2 for a purchase (both sides of a trade with ourselves are news); 0 is empty.
+# A cell holds trade_id * 2 + 1 for a sale, + 2 for a purchase (both sides of a trade with ourselves are news), or 0.
 from libc.stdint cimport int64_t, uint64_t
 from ipc.message cimport SIDE_ASK
 

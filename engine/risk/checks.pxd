@@ -1,5 +1,5 @@
-# The checks of a NEW or REPLACE, one small function each, in the order of limits.CHECKS: 0 passes, else a Refusal with what
-# was observed and the limit in the case. A new limit is one function here and one line in stage.pyx.
+# The checks of a NEW or REPLACE, one small function each, in the order of limits.CHECKS: 0 passes, else a Refusal, with
+# what was observed and the limit in the case. A new limit is one function here and one line in stage.pyx.
 from libc.stdint cimport int64_t
 from ipc.message cimport (
     BOOK_STATE_VALID, ORDER_TYPE_MARKET, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_BOOK_NOT_VALID, REFUSAL_DAILY_LOSS,
@@ -26,8 +26,12 @@ cdef inline int64_t refused(Case *case, int64_t code, int64_t observed, int64_t 
     case.limit = limit
     return code
 
+cdef inline bint closes_by_command(const Desk *desk, const Case *case) noexcept nogil:
+    """An order by which FLATTEN closes: no larger than what is held, so no limit of ours stands in its way."""
+    return desk.state.flattening and case.detail.reduce_only
+
 cdef inline int64_t check_kill_switch(Desk *desk, Case *case) noexcept nogil:
-    if not desk.view.halted or (desk.state.flattening and case.detail.reduce_only):
+    if not desk.view.halted or closes_by_command(desk, case):
         return REFUSAL_NONE
     return refused(case, REFUSAL_KILL_SWITCH, desk.view.halt_reason, 0)
 
@@ -46,7 +50,8 @@ cdef inline int64_t check_instrument(Desk *desk, Case *case) noexcept nogil:
     return REFUSAL_NONE
 
 cdef inline int64_t check_book(Desk *desk, Case *case) noexcept nogil:
-    cdef int64_t limit_ns = desk.view.limit[LIMIT_STALE_DATA_NS], age_ns = desk.state.core_time_ns - case.book.receive_time_ns
+    cdef int64_t age_ns = desk.state.core_time_ns - case.book.receive_time_ns
+    cdef int64_t limit_ns = desk.view.limit[LIMIT_STALE_DATA_NS]
     if case.book.state != BOOK_STATE_VALID:
         return refused(case, REFUSAL_BOOK_NOT_VALID, case.book.state, BOOK_STATE_VALID)
     desk.view.headroom[LIMIT_STALE_DATA_NS] = limit_ns - age_ns
@@ -56,7 +61,7 @@ cdef inline int64_t check_book(Desk *desk, Case *case) noexcept nogil:
 
 cdef inline int64_t check_quantity(Desk *desk, Case *case) noexcept nogil:
     cdef int64_t lots = case.order.quantity_lots, limit = case.instrument.limit[LIMIT_ORDER_QUANTITY_LOTS]
-    if case.instrument.maximum_quantity_lots < limit:
+    if case.instrument.maximum_quantity_lots < limit or closes_by_command(desk, case):
         limit = case.instrument.maximum_quantity_lots
     if lots <= 0 or lots < case.instrument.minimum_quantity_lots:
         return refused(case, REFUSAL_QUANTITY_ZERO, lots, case.instrument.minimum_quantity_lots)
@@ -97,14 +102,15 @@ cdef inline int64_t check_price(Desk *desk, Case *case) noexcept nogil:
 cdef inline int64_t check_value(Desk *desk, Case *case) noexcept nogil:
     """Price times quantity; a market order at the mid. Too large judged rounded up, too small rounded down: exactly."""
     cdef int64_t half_ticks = 2 * case.order.price_ticks, floor
-    cdef int64_t lowest = desk.view.limit[LIMIT_ORDER_VALUE_MINIMUM_ATOMS], highest = desk.view.limit[LIMIT_ORDER_VALUE_ATOMS]
+    cdef int64_t lowest = desk.view.limit[LIMIT_ORDER_VALUE_MINIMUM_ATOMS]
+    cdef int64_t highest = desk.view.limit[LIMIT_ORDER_VALUE_ATOMS]
     if case.detail.order_type == ORDER_TYPE_MARKET:
         half_ticks = case.instrument.reference_half_ticks
     if value_overflows(case.order.quantity_lots, half_ticks, case.instrument.numerator, case.instrument.denominator,
                        &floor, &case.value_atoms):
         return refused(case, REFUSAL_ARITHMETIC_OVERFLOW, case.order.quantity_lots, half_ticks)
     desk.view.headroom[LIMIT_ORDER_VALUE_ATOMS] = highest - case.value_atoms
-    if case.value_atoms > highest:
+    if case.value_atoms > highest and not closes_by_command(desk, case):
         return refused(case, REFUSAL_ORDER_VALUE, case.value_atoms, highest)
     if case.detail.reduce_only and not case.instrument.is_spot:
         return REFUSAL_NONE  # venues of derivatives let any remainder be closed
@@ -133,7 +139,7 @@ cdef inline int64_t check_reduce_only(Desk *desk, Case *case) noexcept nogil:
 cdef inline int64_t check_exposure(Desk *desk, Case *case) noexcept nogil:
     """Measures every account; no order while one of them cannot be valued."""
     cdef int64_t index
-    case.open_orders = measure(desk, &case.tightest_lots, &case.tightest_value)
+    case.open_orders = measure(desk)
     if desk.state.faults == 0:
         return REFUSAL_NONE
     for index in range(desk.instrument_count):
@@ -142,7 +148,7 @@ cdef inline int64_t check_exposure(Desk *desk, Case *case) noexcept nogil:
     return REFUSAL_NONE
 
 cdef inline int64_t check_position(Desk *desk, Case *case) noexcept nogil:
-    """Lots of this order's side with all that is open on it filled; value of the larger side, if this order adds to it."""
+    """Lots of this order's side with all that is open on it filled; value of the larger side, if this order adds."""
     cdef int64_t buy = case.order.quantity_lots if case.order.side == SIDE_BID else 0, floor
     cdef int64_t sell = case.order.quantity_lots - buy, reached
     cdef int64_t limit_lots = case.instrument.limit[LIMIT_POSITION_LOTS]
@@ -183,7 +189,7 @@ cdef inline bint loss_is_reached(const Desk *desk) noexcept nogil:
 
 cdef inline int64_t check_daily_loss(Desk *desk, Case *case) noexcept nogil:
     """The breach throws the kill switch, which stays until RESUME; FLATTEN still closes."""
-    if not loss_is_reached(desk) or (desk.state.flattening and case.detail.reduce_only):
+    if not loss_is_reached(desk) or closes_by_command(desk, case):
         return REFUSAL_NONE
     desk.view.halted = 1
     desk.view.halt_reason = REFUSAL_DAILY_LOSS

@@ -1,4 +1,4 @@
-"""Settings of pre-trade risk. Values are in whole units of the quote currency; an impossible limit is refused by name."""
+"""Settings of pre-trade risk. Values in whole units of the quote currency; an impossible limit is refused by name."""
 
 import msgspec
 
@@ -49,7 +49,9 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         if not 16 <= self.repeat_memory <= 4_096 or self.repeat_memory & (self.repeat_memory - 1):
             raise ValueError(f"repeat_memory must be a power of two from 16 to 4096, is {self.repeat_memory}")
         if self.repeated_orders > self.repeat_memory:
-            raise ValueError(f"repeated_orders ({self.repeated_orders}) cannot exceed repeat_memory ({self.repeat_memory})")
+            raise ValueError(
+                f"repeated_orders ({self.repeated_orders}) cannot exceed repeat_memory ({self.repeat_memory})"
+            )
         if self.order_value_minimum_quote > self.order_value_quote:
             raise ValueError(
                 f"order_value_minimum_quote ({self.order_value_minimum_quote}) exceeds"

@@ -90,8 +90,6 @@ cdef struct Case:              # one order under judgement
     int64_t worst_value_atoms
     int64_t gross_atoms
     int64_t open_orders        # over all instruments, without this order
-    int64_t tightest_lots      # instruments where each per-instrument limit leaves least
-    int64_t tightest_value
     int64_t observed           # what the refusal says
     int64_t limit
 

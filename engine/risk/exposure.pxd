@@ -1,9 +1,9 @@
-# What the accounts hold at the worst case and what it is worth: figures per instrument, renewed only where the account or
-# the mid has changed, and their exact sums over all instruments.
+# What the accounts hold at the worst case and what it is worth: figures per instrument, renewed only where the account
+# or the mid has changed, and their exact sums over all instruments.
 from libc.stdint cimport int64_t
 from ipc.message cimport BOOK_STATE_VALID, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_NONE
 from engine.checked cimport add_overflows, multiply_overflows, value_overflows
-from engine.stage cimport AccountView, BookView
+from engine.stage cimport AccountView, BookView, RiskView
 from engine.risk.desk cimport (
     Desk, InstrumentRisk, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_POSITION_LOTS,
     LIMIT_POSITION_VALUE_ATOMS, account_of, book_of,
@@ -17,28 +17,32 @@ cdef inline int64_t reference_half_ticks(const BookView *book) noexcept nogil:
         return book.bid_price_ticks[0] + book.ask_price_ticks[0]
     return 2 * book.trade_price_ticks
 
-cdef inline bint worst_overflows(const AccountView *account, int64_t buy_lots, int64_t sell_lots, int64_t *lots) noexcept nogil:
+cdef inline bint worst_overflows(
+    const AccountView *account, int64_t buy_lots, int64_t sell_lots, int64_t *lots
+) noexcept nogil:
     """The larger of long and short if every open order of one side, and so many lots more of it, were filled."""
     cdef int64_t highest, lowest
     lots[0] = 0
-    if add_overflows(account.open_buy_lots, buy_lots, &highest) or add_overflows(account.open_sell_lots, sell_lots, &lowest):
-        return True
-    if add_overflows(account.position_lots, highest, &highest) or add_overflows(account.position_lots, -lowest, &lowest):
+    if (add_overflows(account.open_buy_lots, buy_lots, &highest)
+            or add_overflows(account.open_sell_lots, sell_lots, &lowest)
+            or add_overflows(account.position_lots, highest, &highest)
+            or add_overflows(account.position_lots, -lowest, &lowest)):
         return True
     if highest >= <int64_t> 1 << 62 or lowest <= -(<int64_t> 1 << 62):
         return True
     lots[0] = highest if highest > -lowest else -lowest
     return False
 
-cdef inline bint profit_overflows(const AccountView *account, const InstrumentRisk *instrument, int64_t *atoms) noexcept nogil:
+cdef inline bint profit_overflows(
+    const AccountView *account, const InstrumentRisk *instrument, int64_t *atoms
+) noexcept nogil:
     """(realised + position * mid - cost) in atoms, rounded down, minus fees."""
     cdef int64_t worth, closed, ceiling
     atoms[0] = 0
     if multiply_overflows(account.position_lots, instrument.reference_half_ticks, &worth):
         return True
-    if add_overflows(account.realised_tick_lots, -account.cost_tick_lots, &closed) or multiply_overflows(closed, 2, &closed):
-        return True
-    if add_overflows(worth, closed, &worth):
+    if (add_overflows(account.realised_tick_lots, -account.cost_tick_lots, &closed)
+            or multiply_overflows(closed, 2, &closed) or add_overflows(worth, closed, &worth)):
         return True
     if value_overflows(worth, 1, instrument.numerator, instrument.denominator, atoms, &ceiling):
         return True
@@ -114,12 +118,11 @@ cdef inline void renew(Desk *desk, int64_t index) noexcept nogil:
         instrument.worst_value_atoms = instrument.profit_atoms = 0
         add_figures(desk, instrument, 1)
 
-cdef inline int64_t measure(Desk *desk, int64_t *tightest_lots, int64_t *tightest_value) noexcept nogil:
+cdef inline int64_t measure(Desk *desk) noexcept nogil:
     """Renews every instrument and writes what is used of each limit into the view. Returns the open orders of all."""
-    cdef int64_t index, open_orders = 0, left
+    cdef RiskView *view = desk.view
     cdef InstrumentRisk *instrument
-    cdef int64_t least_lots = (<int64_t> 1 << 62), least_value = (<int64_t> 1 << 62)
-    tightest_lots[0] = tightest_value[0] = 0
+    cdef int64_t index, open_orders = 0, left, least_lots = <int64_t> 1 << 62, least_value = <int64_t> 1 << 62
     for index in range(desk.instrument_count):
         renew(desk, index)
         instrument = desk.instruments + index
@@ -127,18 +130,16 @@ cdef inline int64_t measure(Desk *desk, int64_t *tightest_lots, int64_t *tightes
         left = instrument.limit[LIMIT_POSITION_LOTS] - instrument.worst_lots
         if left < least_lots:
             least_lots = left
-            tightest_lots[0] = index
+            view.limit[LIMIT_POSITION_LOTS] = instrument.limit[LIMIT_POSITION_LOTS]
         left = instrument.limit[LIMIT_POSITION_VALUE_ATOMS] - instrument.worst_value_atoms
         if left < least_value:
             least_value = left
-            tightest_value[0] = index
-    desk.view.limit[LIMIT_POSITION_LOTS] = desk.instruments[tightest_lots[0]].limit[LIMIT_POSITION_LOTS]
-    desk.view.headroom[LIMIT_POSITION_LOTS] = least_lots
-    desk.view.limit[LIMIT_POSITION_VALUE_ATOMS] = desk.instruments[tightest_value[0]].limit[LIMIT_POSITION_VALUE_ATOMS]
-    desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS] = least_value
-    desk.view.gross_notional_atoms = desk.state.gross_atoms
-    desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - desk.state.gross_atoms
-    desk.view.headroom[LIMIT_OPEN_ORDERS] = desk.view.limit[LIMIT_OPEN_ORDERS] - open_orders
-    desk.view.daily_pnl_atoms = desk.state.profit_atoms - desk.state.day_start_atoms
-    desk.view.headroom[LIMIT_DAILY_LOSS_ATOMS] = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS] + desk.view.daily_pnl_atoms
+            view.limit[LIMIT_POSITION_VALUE_ATOMS] = instrument.limit[LIMIT_POSITION_VALUE_ATOMS]
+    view.headroom[LIMIT_POSITION_LOTS] = least_lots
+    view.headroom[LIMIT_POSITION_VALUE_ATOMS] = least_value
+    view.gross_notional_atoms = desk.state.gross_atoms
+    view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - desk.state.gross_atoms
+    view.headroom[LIMIT_OPEN_ORDERS] = view.limit[LIMIT_OPEN_ORDERS] - open_orders
+    view.daily_pnl_atoms = desk.state.profit_atoms - desk.state.day_start_atoms
+    view.headroom[LIMIT_DAILY_LOSS_ATOMS] = view.limit[LIMIT_DAILY_LOSS_ATOMS] + view.daily_pnl_atoms
     return open_orders

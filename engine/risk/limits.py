@@ -3,8 +3,8 @@
 Three of them are kept per instrument (PER_INSTRUMENT); RiskView shows each for the instrument where it is tightest. The
 headroom of a limit is the limit minus what is used of it, negative where it is exceeded:
 
-* of what an account may hold (position, notional, open orders, daily loss): at the worst case of all that is open, as of
-  the last message that risk took, an order just approved included;
+* of what an account may hold (position, notional, open orders, daily loss): at the worst case of all that is open, as
+  of the last message that risk took, an order just approved included;
 * of a rate: the whole messages left in the bucket now;
 * of a single order (quantity, value, collar, age, repeats): left by the last order that came so far in the checks.
 """
@@ -72,7 +72,7 @@ BOUNDS: dict[Limit, Bounds] = {
     Limit.DAILY_LOSS_ATOMS: _ATOMS,
 }
 
-# The checks of a NEW or REPLACE in the order they are made, and the codes each can give; the first that refuses ends it.
+# The checks of a NEW or REPLACE in the order they are made, and the codes each can give; the first refusal ends it.
 # engine/risk/stage.pyx and engine/risk/reference.py follow it. CANCEL and QUERY pass: they only use up their bucket.
 CHECKS: tuple[tuple[str, tuple[Refusal, ...]], ...] = (
     ("kill_switch", (Refusal.KILL_SWITCH,)),

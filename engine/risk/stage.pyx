@@ -1,16 +1,16 @@
 """The risk stage: no order reaches the venue but through here. SIZED becomes APPROVED, or REFUSAL with what and why.
 
-The checks stand in engine/risk/checks.pxd, their order in limits.CHECKS and below in `judge`. Cancels and queries always
-pass: they only use up their bucket. engine/risk/reference.py does the same slowly in Python integers; tests/engine/risk
-holds the two together.
+The checks stand in engine/risk/checks.pxd, their order in limits.CHECKS and below in `judge`. Cancels and queries
+always pass: they only use up their bucket. engine/risk/reference.py does the same slowly in Python integers;
+tests/engine/risk holds the two together.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from ipc.message cimport (
     Message, OrderDetail, ACTION_CANCEL, ACTION_NEW, ACTION_QUERY, ACTION_REPLACE, COMMAND_FLATTEN, COMMAND_HALT,
-    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL, KIND_SIZED, KIND_TIME,
-    KIND_TRADING_STATUS, REFUSAL_DAILY_LOSS, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE,
+    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL, KIND_SIZED,
+    KIND_TIME, KIND_TRADING_STATUS, REFUSAL_DAILY_LOSS, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE,
     REFUSAL_ORDER_UNKNOWN, SOURCE_CORE, SOURCE_SHIFT,
 )
 from engine.stage cimport AccountView, BookView, Outbox, RiskView, Stage, View, emit, view_of
@@ -76,7 +76,7 @@ cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
 cdef void count_in(Desk *desk, const Case *case) noexcept nogil:
     """An approved order is part of the headroom at once; the account shows it when execution has taken it."""
     cdef Repeats *repeats = repeats_of(desk, case.order.instrument)
-    cdef int64_t left
+    cdef int64_t left, limit = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS]
     remember_order(
         repeats, ring_of(repeats), desk.repeat_mask, desk.state.core_time_ns, case.order.side, case.order.price_ticks,
         case.order.quantity_lots)
@@ -142,7 +142,9 @@ cdef void take_sized(Desk *desk, const Message *order, Outbox *outbox) noexcept 
 
 # -- time, commands, limits ----------------------------------------------------------------------------------------
 
-cdef void announce(Desk *desk, const Message *cause, int64_t code, int64_t observed, int64_t limit, Outbox *outbox) noexcept nogil:
+cdef void announce(
+    Desk *desk, const Message *cause, int64_t code, int64_t observed, int64_t limit, Outbox *outbox
+) noexcept nogil:
     """A REFUSAL of one record that belongs to no order."""
     cdef Message *refusal = emit(outbox, 1)
     desk.view.refused[code] += 1
@@ -160,21 +162,20 @@ cdef void announce(Desk *desk, const Message *cause, int64_t code, int64_t obser
 
 cdef void keep_time(Desk *desk, int64_t time_ns) noexcept nogil:
     """Core time goes only forward; past 00:00 UTC the daily figures start anew (the kill switch stays as it is)."""
-    cdef int64_t lots, value
     if time_ns <= desk.state.core_time_ns:
         return
     desk.state.core_time_ns = time_ns
     if time_ns < desk.state.next_day_ns:
         return
-    measure(desk, &lots, &value)
+    measure(desk)
     desk.state.next_day_ns = (time_ns // DAY_NS + 1) * DAY_NS
     desk.state.day_start_atoms = desk.state.profit_atoms
 
 
 cdef void watch(Desk *desk, const Message *cause, Outbox *outbox) noexcept nogil:
     """Renews every figure, orders or none, and throws the kill switch when the day's loss is reached."""
-    cdef int64_t lots, value, left
-    measure(desk, &lots, &value)
+    cdef int64_t left
+    measure(desk)
     refill(&desk.state.orders, desk.state.core_time_ns, desk.view.limit[LIMIT_ORDER_RATE_PER_S],
            desk.view.limit[LIMIT_ORDER_BURST])
     refill(&desk.state.cancels, desk.state.core_time_ns, desk.view.limit[LIMIT_CANCEL_RATE_PER_S],
@@ -186,7 +187,7 @@ cdef void watch(Desk *desk, const Message *cause, Outbox *outbox) noexcept nogil
     if loss_is_reached(desk) and not (desk.view.halted and desk.view.halt_reason == REFUSAL_DAILY_LOSS):
         desk.view.halted = 1
         desk.view.halt_reason = REFUSAL_DAILY_LOSS
-        announce(desk, cause, REFUSAL_DAILY_LOSS, -desk.view.daily_pnl_atoms, desk.view.limit[LIMIT_DAILY_LOSS_ATOMS], outbox)
+        announce(desk, cause, REFUSAL_DAILY_LOSS, -desk.view.daily_pnl_atoms, limit, outbox)
 
 
 cdef void take_command(Desk *desk, const Message *message) noexcept nogil:
@@ -288,7 +289,8 @@ cdef class RiskStage(Stage):
         cdef View *strategies = view_of(strategy_account_view)
         if book.count != self.desk.instrument_count or accounts.count != self.desk.instrument_count:
             raise ValueError(
-                f"{self.desk.instrument_count} instruments, but {book.count} book rows and {accounts.count} account rows")
+                f"{self.desk.instrument_count} instruments, {book.count} book rows, {accounts.count} account rows:"
+                " there must be as many of each")
         if (book.stride != sizeof(BookView) or accounts.stride != sizeof(AccountView)
                 or strategies.stride != sizeof(AccountView)):
             raise ValueError("risk reads one BookView and two AccountViews: a capsule of another kind was given")
@@ -328,4 +330,3 @@ cdef class RiskStage(Stage):
             for number, value in enumerate(settings.instrument_values(names[index])):
                 row.limit[number] = value
         return 0
-

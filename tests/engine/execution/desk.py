@@ -6,8 +6,20 @@ from engine.execution.config import ExecutionSettings
 from engine.execution.stage import ExecutionStage
 from engine.stage import ACCOUNT_VIEW
 from ipc.instruments import instrument
-from ipc.messages import MESSAGE, ORDER_DETAIL, REPORT_DETAIL, Action, Command, Flag, Kind, OrderType, ReportKind, Side
-from ipc.messages import Source, TimeInForce
+from ipc.messages import (
+    MESSAGE,
+    ORDER_DETAIL,
+    REPORT_DETAIL,
+    Action,
+    Command,
+    Flag,
+    Kind,
+    OrderType,
+    ReportKind,
+    Side,
+    Source,
+    TimeInForce,
+)
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -16,7 +28,10 @@ SECOND = 1_000_000_000
 def table(*tick_lots: tuple[str, str]) -> np.ndarray:
     """An instrument table, one row per (tick size, lot size)."""
     return np.concatenate(
-        [instrument(f"I{i}.BINANCE", f"I{i}", tick, lot) for i, (tick, lot) in enumerate(tick_lots or [("0.01", "0.001")])]
+        [
+            instrument(f"I{i}.BINANCE", f"I{i}", tick, lot)
+            for i, (tick, lot) in enumerate(tick_lots or [("0.01", "0.001")])
+        ]
     )
 
 
