@@ -1,7 +1,7 @@
 """The record of attempted order numbers: what makes "never twice to the venue" hold across a kill -9.
 
 A preallocated file in the run directory, mapped into memory: a killed process leaves its stores in the page cache, so
-the next gateway reads them. (Power loss is the journal's business, see `durability` in config.py.) A cache line a number:
+the next gateway reads them. (Power loss is the business of the journal's `durability`.) One cache line a number:
 
     offset 0       8           16              24        28    29    30    31   32      40       48      56
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
@@ -9,8 +9,8 @@ the next gateway reads them. (Power loss is the journal's business, see `durabil
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
 
 Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
-replaced by the State, and is the last word written: a row is whole, or it is FREE. A row is given to a later number only
-when its order is FINISHED.
+replaced by the State, and is the last word written: a row is whole, or it is FREE. A row is given to a later number
+only when its order is FINISHED.
 """
 
 import mmap

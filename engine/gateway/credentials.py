@@ -1,7 +1,7 @@
 """The trader's key: read from a file or the environment, used to sign, never shown.
 
-* file (`gateway.credential_file`, or $BOT4_CREDENTIAL_FILE, for instance from systemd's LoadCredential): JSON with `api_key`
-  and either `ed25519_private_pem` or `hmac_secret`;
+* file (`gateway.credential_file`, or $BOT4_CREDENTIAL_FILE, for instance from systemd's LoadCredential): JSON with
+  `api_key` and either `ed25519_private_pem` or `hmac_secret`;
 * environment: $BOT4_API_KEY and $BOT4_API_SECRET (an HMAC secret, or an Ed25519 private key in PEM).
 """
 

@@ -14,7 +14,7 @@ HALT_BYTES = 4096
 
 class HaltWord:
     def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Maps the word; `create` makes the file when it is absent (its value lasts when it is there). Raises OSError."""
+        """Maps the word; `create` makes the file when it is absent and keeps its value when not. Raises OSError."""
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
         try:
             if create:

@@ -6,13 +6,14 @@ from ipc.messages import Refusal
 UNCERTAIN = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
 DUPLICATE_TEXT = "Duplicate order sent."
 TIMESTAMP_CODE = -1021
+RATE_LIMIT_CODE = -1003  # of all requests; -1015 is of new orders alone
 NO_SUCH_ORDER = -2013
 UNKNOWN_ORDER = -2011
 PARTLY_REPLACED = -2021
 NOT_REPLACED = -2022
 
 _BY_CODE = {
-    -1003: Refusal.VENUE_RATE_LIMIT,
+    RATE_LIMIT_CODE: Refusal.VENUE_RATE_LIMIT,
     -1015: Refusal.VENUE_RATE_LIMIT,
     -1013: Refusal.VENUE_FILTER,
     -1111: Refusal.VENUE_FILTER,

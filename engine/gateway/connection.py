@@ -1,0 +1,283 @@
+"""The connection to Binance's WebSocket order API: kept up, logged on, requests matched with answers.
+
+It knows requests and events, not orders. Every request is answered exactly once through its callback: with the venue's
+answer, or with None when none came in time. When the connection breaks, unanswered requests are dropped and `on_cut` is
+called: whoever sent them must then ask what became of them.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+import picows
+
+from engine import clock
+from engine.gateway.config import GatewaySettings
+from engine.gateway.credentials import Credentials
+from engine.gateway.rate_limit import RateLimits
+from engine.gateway.refusals import RATE_LIMIT_CODE, TIMESTAMP_CODE
+
+Answer = dict[str, Any]
+Done = Callable[[Answer | None], None]
+
+
+class Client(Protocol):
+    """Who uses the connection."""
+
+    def on_ready(self) -> None: ...
+
+    def on_cut(self) -> None: ...
+
+    def on_event(self, event: dict[str, Any]) -> None: ...
+
+
+class VenueSilent(Exception):
+    """The venue did not answer a request of the log-on, or refused it."""
+
+
+@dataclass
+class Pending:
+    done: Done
+    deadline_ns: int
+
+
+def signature_payload(params: dict[str, Any]) -> str:
+    """What Binance has signed: all parameters sorted by name."""
+    return "&".join(f"{name}={params[name]}" for name in sorted(params))
+
+
+class Frames(picows.WSListener):
+    """Puts frames together and hands whole texts on."""
+
+    def __init__(self, on_text: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
+        self._on_text, self._on_lost = on_text, on_lost
+        self._parts: list[bytes] = []
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._on_lost()
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.disconnect()
+        elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
+            if frame.fin and not self._parts:
+                self._on_text(frame.get_payload_as_bytes())
+                return
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                text, self._parts = b"".join(self._parts), []
+                self._on_text(text)
+
+
+class Connection:
+    def __init__(
+        self, settings: GatewaySettings, credentials: Credentials, limits: RateLimits, client: Client, seed: int = 0
+    ) -> None:
+        self._settings, self._credentials, self._limits, self._client = settings, credentials, limits, client
+        self._random = random.Random(seed)
+        self._pending: dict[int, Pending] = {}
+        self._next_id = 1
+        self._transport: picows.WSTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._clock_offset_ms = 0
+        self.ready = False
+        self.cuts = 0
+        self.malformed = 0
+        self.logons = 0
+        self.last_error = ""
+
+    # -- QUERIES --
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """The venue's clock less ours, as of the last log-on."""
+        return self._clock_offset_ms
+
+    # -- COMMANDS --
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """Closes for good; nothing is called back any more."""
+        self.ready = False
+        self._pending.clear()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+            self._transport = None
+
+    def request(
+        self,
+        method: str,
+        params: dict[str, Any],
+        done: Done,
+        *,
+        weight: int = 1,
+        orders: int = 0,
+        signed: bool = True,
+        explicit: bool = False,
+        at_ns: int = 0,
+    ) -> None:
+        """Sends a request. `at_ns` is the time it bears (0 for now): the venue refuses it a receive window later.
+
+        `explicit` signs it by itself although the session is logged on.
+        """
+        if self._transport is None:
+            asyncio.get_running_loop().call_soon(done, None)
+            return
+        now_ns = clock.utc_ns()
+        if signed:
+            params["recvWindow"] = self._settings.receive_window_ms
+            params["timestamp"] = (at_ns or now_ns) // 1_000_000 + self._clock_offset_ms
+            if explicit or not self._credentials.session_logon:
+                params["apiKey"] = self._credentials.api_key
+                params["signature"] = self._credentials.sign(signature_payload(params))
+        number, self._next_id = self._next_id, self._next_id + 1
+        self._pending[number] = Pending(done, now_ns + self._settings.ack_timeout_ms * 1_000_000)
+        self._limits.add(now_ns // 1_000_000, weight, orders)
+        body = msgspec.json.encode({"id": number, "method": method, "params": params})
+        self._transport.send(picows.WSMsgType.TEXT, body)
+
+    def poll(self, now_ns: int) -> None:
+        """Answers with None what was not answered in time."""
+        late = [number for number, pending in self._pending.items() if now_ns >= pending.deadline_ns]
+        for number in late:
+            pending = self._pending.pop(number, None)
+            if pending is not None:
+                pending.done(None)
+
+    # -- the pieces --
+
+    async def _keep_up(self) -> None:
+        """Connects, logs on, waits for the end, and begins again after a pause that doubles."""
+        interval_ms = self._settings.reconnect_interval_ms
+        while True:
+            try:
+                await self._connect()
+                await self._log_on()
+                interval_ms = self._settings.reconnect_interval_ms
+                self.ready = True
+                self._client.on_ready()
+                assert self._transport is not None
+                await self._transport.wait_disconnected()
+                self.last_error = "disconnected"
+            except (OSError, picows.WSError, VenueSilent, TimeoutError) as error:
+                self.last_error = f"{type(error).__name__}: {error}"
+            self._cut()
+            await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
+            interval_ms = min(2 * interval_ms, self._settings.reconnect_interval_limit_ms)
+
+    async def _connect(self) -> None:
+        settings = self._settings
+        transport, _ = await picows.ws_connect(
+            lambda: Frames(self._on_text, self._lost),
+            settings.address,
+            websocket_handshake_timeout=settings.connect_timeout_ms / 1_000,
+            enable_auto_ping=True,
+            auto_ping_idle_timeout=settings.heartbeat_ms / 1_000,
+            auto_ping_reply_timeout=settings.heartbeat_ms / 1_000,
+            max_frame_size=settings.max_frame_bytes,
+        )
+        self._transport = transport
+        self._limits.add(clock.utc_ns() // 1_000_000, 2, 0)
+
+    def _lost(self) -> None:
+        """The connection broke. During the log-on its requests end here; afterwards `_keep_up` sees to the rest."""
+        if not self.ready:
+            pending, self._pending = self._pending, {}
+            for entry in pending.values():
+                entry.done(None)
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+        self._transport = None
+        self._pending.clear()
+        if self.ready:
+            self.ready = False
+            self.cuts += 1
+            self._client.on_cut()
+
+    async def _log_on(self) -> None:
+        """Measures the venue's clock, logs the session on where the key can, and subscribes to the account's events."""
+        before_ns = clock.utc_ns()
+        venue_time = await self._ask("time", {}, signed=False)
+        middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
+        offset_ms = int(venue_time["serverTime"]) - middle_ms
+        # within the rounding of a millisecond and the way there our own clock is as good
+        self._clock_offset_ms = offset_ms if abs(offset_ms) > self._settings.clock_error_ms // 4 else 0
+        if self._credentials.session_logon:
+            await self._ask("session.logon", {}, signed=True)
+            await self._ask("userDataStream.subscribe", {}, signed=False)
+        else:
+            await self._ask("userDataStream.subscribe.signature", {}, signed=True)
+        self.logons += 1
+
+    async def _ask(self, method: str, params: dict[str, Any], signed: bool) -> Any:
+        """A request of the log-on and its result. Raises VenueSilent."""
+        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+
+        def done(answer: Answer | None) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        self.request(method, params, done, weight=2, signed=signed, explicit=True)
+        async with asyncio.timeout(self._settings.connect_timeout_ms / 1_000):
+            answer = await future
+        if answer is None:
+            raise VenueSilent(f"{method}: no answer")
+        if answer.get("status") != 200:
+            raise VenueSilent(f"{method}: {answer.get('error')}")
+        return answer["result"]
+
+    def _on_text(self, text: bytes) -> None:
+        """An answer or an event; what is neither is counted and dropped, whatever it is."""
+        try:
+            body = msgspec.json.decode(text)
+            if "event" in body:
+                self._client.on_event(body["event"])
+                return
+            number = body["id"]
+            if number is None:
+                self.last_error = str(body.get("error"))
+                self.malformed += 1
+                return
+            pending = self._pending.pop(number, None)
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+            self.malformed += 1
+            return
+        try:
+            self._learn(body)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self.malformed += 1
+        if pending is None:
+            return
+        try:
+            pending.done(body)
+        except (KeyError, TypeError, ValueError):  # an answer that lacks what it must have is no answer
+            self.malformed += 1
+            pending.done(None)
+
+    def _learn(self, answer: Answer) -> None:
+        """Rate limits and the clock, from any answer."""
+        now_ms = clock.utc_ns() // 1_000_000
+        self._limits.learn(now_ms, answer.get("rateLimits", []))
+        error = answer.get("error") or {}
+        if error.get("code") == RATE_LIMIT_CODE:
+            retry_after = (error.get("data") or {}).get("retryAfter", now_ms + 1_000)
+            self._limits.blocked_until_ms = max(self._limits.blocked_until_ms, int(retry_after) - self._clock_offset_ms)
+        if error.get("code") == TIMESTAMP_CODE and self._transport is not None:
+            before_ns = clock.utc_ns()
+
+            def measured(reply: Answer | None) -> None:
+                if reply is not None and reply.get("status") == 200:
+                    middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
+                    self._clock_offset_ms = int(reply["result"]["serverTime"]) - middle_ms
+
+            self.request("time", {}, measured, signed=False)

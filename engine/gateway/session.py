@@ -1,0 +1,365 @@
+"""The venue `binance`: orders to the WebSocket order API, answers and events back as reports.
+
+What is sure is told at once; what is not sure is told as UNKNOWN and asked for by client id (`inquiry.py`). While an
+order is in doubt nothing new is sent for it: its cancels and replacements wait.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import clock
+from engine.gateway.attempts import Attempt
+from engine.gateway.config import GatewaySettings
+from engine.gateway.connection import Answer, Connection
+from engine.gateway.credentials import Credentials
+from engine.gateway.inquiry import Inquiry
+from engine.gateway.orders import NS_PER_MS, Order, OrderWords, Standing
+from engine.gateway.rate_limit import RateLimits
+from engine.gateway.refusals import (
+    NOT_REPLACED,
+    PARTLY_REPLACED,
+    UNKNOWN_ORDER,
+    is_uncertain,
+    refusal_of,
+)
+from engine.gateway.reports import Report
+from engine.gateway.symbols import Symbol
+from engine.gateway.venue import ReportSink
+from ipc.messages import ORDER_DETAIL, Action, OrderType, Refusal, ReportKind, Side, TimeInForce
+
+POLL_INTERVAL_NS = NS_PER_MS
+
+
+class BinanceSession:
+    """A Venue (`venue.py`). `instruments` is the run's table; its rows are the instrument numbers of messages."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        credentials: Credentials,
+        instruments: np.ndarray,
+        run_id: str,
+        report: ReportSink,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._settings, self._run_id, self._report = settings, run_id, report
+        self._symbols = [Symbol(index, row) for index, row in enumerate(instruments)]
+        self._limits = RateLimits(settings)
+        self._connection = Connection(settings, credentials, self._limits, self, seed)
+        self._inquiry = Inquiry(settings, self._connection, self._limits, self._settle)
+        self._words = self._inquiry.words = OrderWords(self._say, self._inquiry.fetch_trades)
+        self._open: dict[int, Order] = {}
+        self._finished: OrderedDict[int, Order] = OrderedDict()
+        self._stopped = False
+        self._next_poll_ns = 0
+        self.foreign_events = 0
+
+    # -- QUERIES --
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    def open_numbers(self) -> list[int]:
+        return list(self._open)
+
+    def refusal(self, order: np.ndarray) -> Refusal:
+        """Raises nothing: an instrument that the table lacks is a refusal too."""
+        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
+        if int(order[0]["instrument"]) >= len(self._symbols):
+            return Refusal.INSTRUMENT_UNKNOWN
+        if action == Action.QUERY:
+            return Refusal.NONE
+        if not self._connection.ready:
+            return Refusal.VENUE_DISCONNECTED
+        now_ms = clock.utc_ns() // NS_PER_MS
+        if action != Action.CANCEL and not self._limits.may_order(now_ms):
+            return Refusal.VENUE_RATE_LIMIT
+        return Refusal.NONE
+
+    # -- COMMANDS --
+
+    async def start(self) -> None:
+        await self._connection.start()
+
+    async def stop(self) -> None:
+        self._stopped = True
+        await self._connection.stop()
+
+    def recover(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            if attempt.action in (Action.NEW, Action.REPLACE):
+                order = Order.of_attempt(attempt, self._symbols[attempt.instrument], self._client_id(attempt.number))
+                order.standing = Standing.LIVE
+                self._open[order.number] = order
+                self._words.doubted(order, Refusal.VENUE_DISCONNECTED)
+        for order in self._open.values():
+            target = self._open.get(order.replaces)
+            if target is not None:
+                target.replaced_by = order.number
+
+    def submit(self, order: np.ndarray) -> None:
+        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
+        if action == Action.NEW:
+            self._place(order)
+        elif action == Action.QUERY:
+            self._asked(order)
+        else:
+            self._change(order, clock.utc_ns())
+
+    def poll(self, now_ns: int) -> None:
+        if now_ns < self._next_poll_ns:
+            return
+        self._next_poll_ns = now_ns + POLL_INTERVAL_NS
+        self._connection.poll(now_ns)
+        if self._connection.ready:
+            self._inquiry.poll(self._open, now_ns)
+
+    # -- of the connection --
+
+    def on_ready(self) -> None:
+        for order in self._open.values():
+            order.query_at_ns = 0
+
+    def on_cut(self) -> None:
+        """Whatever was under way, nobody knows how it ended."""
+        self._inquiry.cut()
+        for order in tuple(self._open.values()):
+            self._words.doubted(order, Refusal.VENUE_DISCONNECTED)
+            order.query_at_ns, order.querying = 0, False
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """One event of the user data stream."""
+        if event["e"] != "executionReport":
+            return
+        client_id = event["C"] if event["x"] == "CANCELED" and event["C"] else event["c"]
+        order = self._find(str(client_id))
+        if order is None:
+            self.foreign_events += 1
+            return
+        order.word_ns = clock.utc_ns()
+        if order.number in self._finished:
+            if event["x"] == "TRADE":  # a fill that overtook or was overtaken: the trade id tells whether it is new
+                self._words.event(order, event)
+            return
+        self._words.event(order, event)
+        self._settle(order)
+
+    # -- new orders --
+
+    def _place(self, message: np.ndarray) -> None:
+        order = self._track(message)
+        self._connection.request(
+            "order.place",
+            self._order_params(message, order),
+            lambda answer: self._placed(order, answer),
+            orders=1,
+            at_ns=order.attempt_ns,
+        )
+
+    def _placed(self, order: Order, answer: Answer | None) -> None:
+        if not order.open or answer is None:
+            self._inquiry.doubt(order)
+            return
+        order.word_ns = clock.utc_ns()
+        if answer["status"] == 200:
+            result = answer["result"]
+            self._words.accepted(order, int(result["orderId"]), int(result["transactTime"]))
+        else:
+            self._refused(order, int(answer["status"]), answer["error"])
+        self._settle(order)
+
+    def _refused(self, order: Order, status: int, error: dict[str, Any]) -> None:
+        """A new order or the new half of a replacement that the venue did not take."""
+        code, text = int(error["code"]), str(error["msg"])
+        if is_uncertain(status, code, text) or order.standing == Standing.LIVE:
+            self._inquiry.doubt(order)
+            return
+        self._words.ended(order, ReportKind.REJECTED, 0, refusal_of(code, text))
+
+    # -- cancels and replacements --
+
+    def _change(self, message: np.ndarray, now_ns: int) -> None:
+        """A cancel or a replacement: sent, or kept until its target is out of doubt."""
+        detail = message[1:].view(ORDER_DETAIL)[0]
+        target = self._open.get(int(detail["target_order_id"]))
+        replaces = int(detail["action"]) == Action.REPLACE
+        order = self._track(message, now_ns) if replaces else None
+        if target is None:
+            self._nothing_to_change(message, order)
+        elif target.standing == Standing.DOUBT:
+            target.deferred.append(message.copy())
+        else:
+            self._send_change(message, target, order)
+
+    def _send_change(self, message: np.ndarray, target: Order, order: Order | None) -> None:
+        named = {"symbol": target.symbol.name, "origClientOrderId": target.client_id}
+        if order is None:
+            self._connection.request("order.cancel", named, lambda answer: self._cancelled(target, answer))
+            return
+        target.replaced_by = order.number
+        params = self._order_params(message, order)
+        params["cancelReplaceMode"] = "STOP_ON_FAILURE"
+        params["cancelOrigClientOrderId"] = target.client_id
+        self._connection.request(
+            "order.cancelReplace",
+            params,
+            lambda answer: self._replaced(target, order, answer),
+            orders=1,
+            at_ns=order.attempt_ns,
+        )
+
+    def _nothing_to_change(self, message: np.ndarray, order: Order | None) -> None:
+        """The target has ended, or never was."""
+        if order is not None:
+            self._words.ended(order, ReportKind.REJECTED, 0, Refusal.VENUE_UNKNOWN_ORDER)
+            self._settle(order)
+            return
+        target_number = int(message[1:].view(ORDER_DETAIL)[0]["target_order_id"])
+        known = self._finished.get(target_number)
+        self._say(
+            Report(
+                kind=ReportKind.CANCEL_REJECTED,
+                order_id=target_number,
+                instrument=int(message[0]["instrument"]),
+                side=int(message[0]["side"]),
+                code=Refusal.VENUE_UNKNOWN_ORDER,
+                cumulative_lots=known.filled_lots if known else 0,
+            )
+        )
+
+    def _cancelled(self, target: Order, answer: Answer | None) -> None:
+        if not target.open:
+            return
+        if answer is None:
+            self._reject_cancel(target, Refusal.VENUE_TIMEOUT)
+            self._inquiry.doubt(target)
+            return
+        target.word_ns = clock.utc_ns()
+        if answer["status"] == 200:
+            self._words.status(target, answer["result"])
+        else:
+            code, text = int(answer["error"]["code"]), str(answer["error"]["msg"])
+            self._reject_cancel(target, refusal_of(code, text))
+            if code == UNKNOWN_ORDER or is_uncertain(int(answer["status"]), code, text):
+                self._inquiry.doubt(target)
+        self._settle(target)
+
+    def _reject_cancel(self, target: Order, code: Refusal) -> None:
+        self._say(
+            Report(
+                kind=ReportKind.CANCEL_REJECTED,
+                order_id=target.number,
+                instrument=target.symbol.index,
+                side=target.side,
+                code=code,
+                cumulative_lots=target.filled_lots,
+                venue_order_id=target.venue_order_id,
+            )
+        )
+
+    def _replaced(self, target: Order, order: Order, answer: Answer | None) -> None:
+        """Both halves of a replacement."""
+        error = {} if answer is None else answer.get("error") or {}
+        if answer is None or (answer["status"] != 200 and error.get("code") not in (PARTLY_REPLACED, NOT_REPLACED)):
+            if answer is not None and not is_uncertain(int(answer["status"]), int(error["code"]), str(error["msg"])):
+                target.replaced_by = 0  # refused as a whole: neither half was tried
+                self._refused(order, int(answer["status"]), error)
+                self._settle(order)
+                return
+            for each in (target, order):
+                self._inquiry.doubt(each)
+            return
+        halves = answer["result"] if answer["status"] == 200 else error["data"]
+        target.word_ns = order.word_ns = clock.utc_ns()
+        if halves["cancelResult"] == "SUCCESS":
+            if target.open:
+                self._words.status(target, halves["cancelResponse"])
+        else:
+            target.replaced_by = 0
+            self._inquiry.doubt(target)
+        new = halves["newOrderResponse"]
+        if halves["newOrderResult"] == "SUCCESS":
+            self._words.accepted(order, int(new["orderId"]), int(new["transactTime"]))
+        elif order.open:
+            self._refused(order, 400, new or halves["cancelResponse"])
+        for each in (target, order):
+            self._settle(each)
+
+    # -- doubts --
+
+    def _asked(self, message: np.ndarray) -> None:
+        """QUERY: the core wants to know again, fills included, even of an order that has ended."""
+        detail = message[1:].view(ORDER_DETAIL)[0]
+        number = int(detail["target_order_id"])
+        order = self._open.get(number) or self._finished.pop(number, None)
+        if order is None:
+            now_ns = clock.utc_ns()
+            order = Order.of(message, self._symbols[int(message[0]["instrument"])], self._client_id(number), now_ns)
+            order.number, order.replaces = number, 0
+            order.attempt_ns = 0  # long ago
+        order.trades.clear()
+        order.filled_lots = 0
+        order.standing, order.querying = Standing.DOUBT, False
+        order.query_at_ns = 0
+        self._open[number] = order
+
+    # -- the table of orders --
+
+    def _client_id(self, number: int) -> str:
+        return f"{self._run_id}-{number}"
+
+    def _track(self, message: np.ndarray, now_ns: int = 0) -> Order:
+        number = int(message[0]["order_id"])
+        order = self._open.get(number)  # a replacement that waited is tracked already
+        if order is None:
+            symbol = self._symbols[int(message[0]["instrument"])]
+            order = Order.of(message, symbol, self._client_id(number), now_ns or clock.utc_ns())
+            self._open[number] = order
+        return order
+
+    def _find(self, client_id: str) -> Order | None:
+        prefix, _, number = client_id.rpartition("-")
+        if prefix != self._run_id or not number.isdecimal():
+            return None
+        return self._open.get(int(number)) or self._finished.get(int(number))
+
+    def _settle(self, order: Order) -> None:
+        """After a word about an order: what waited for it goes on, and a finished one is put away."""
+        if not order.open and self._open.pop(order.number, None) is not None:
+            self._finished[order.number] = order
+            while len(self._finished) > self._settings.remembered_orders:
+                self._finished.popitem(last=False)
+            target = self._open.get(order.replaces)
+            if target is not None and target.replaced_by == order.number:
+                target.replaced_by = 0
+        if order.deferred and order.standing in (Standing.LIVE, Standing.FINISHED):
+            waiting, order.deferred = order.deferred, []
+            for message in waiting:
+                self._change(message, clock.utc_ns())
+
+    def _order_params(self, message: np.ndarray, order: Order) -> dict[str, Any]:
+        """The parameters of order.place."""
+        head, detail = message[0], message[1:].view(ORDER_DETAIL)[0]
+        symbol, order_type = order.symbol, OrderType(int(detail["order_type"]))
+        params: dict[str, Any] = {
+            "symbol": symbol.name,
+            "side": "BUY" if order.side == Side.BID else "SELL",
+            "type": order_type.name,
+            "quantity": symbol.quantity_text(order.quantity_lots),
+            "newClientOrderId": order.client_id,
+            "newOrderRespType": "ACK",
+        }
+        if order_type != OrderType.MARKET:
+            params["price"] = symbol.price_text(int(head["price_ticks"]))
+        if order_type == OrderType.LIMIT:
+            params["timeInForce"] = TimeInForce(int(detail["time_in_force"])).name
+        return params
+
+    def _say(self, report: Report) -> None:
+        if not self._stopped:
+            self._report(report.records())
