@@ -173,6 +173,7 @@ cdef void end_batch(Books *self, const Message *message) noexcept nogil:
     if book.feed_state == BOOK_STATE_VALID:
         book.faults &= ~FAULT_QUIET
         check_crossed(self, instrument, 1)
+    if not message.flags & FLAG_SNAPSHOT:
         compare_update(self, instrument)
     show_state(self, instrument)
 
