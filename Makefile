@@ -30,7 +30,7 @@ test-checked: .venv/dev $(CHECKED)/built
 lint: .venv/dev .venv/built
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@.venv/bin/cython-lint ipc kernels models engine
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cython-lint $$(git ls-files "*.pyx" "*.pxd")
 	@.venv/bin/lint-imports --no-cache
 	@$(PY) -m mypy
 	@$(PY) -m pytest tests/architecture

@@ -20,7 +20,9 @@ def foreign_package() -> str | None:
         origin = Path(spec.origin).resolve().parent if spec is not None and spec.origin else None
         if origin != PROJECT / name:
             where = origin or "nowhere"
-            return f"'{name}' comes from {where}, not from Bot4: {PROJECT / name}. Leave that folder or unset PYTHONPATH."
+            return (
+                f"'{name}' comes from {where}, not from Bot4: {PROJECT / name}. Leave that folder or unset PYTHONPATH."
+            )
     return None
 
 

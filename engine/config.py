@@ -64,7 +64,9 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     shared_memory_directory: str = "/dev/shm"
     seconds: float = 0.0  # 0: until stopped
     seed: int = 1
-    market: Literal["exchange", "binance"] = "exchange"  # where market data comes from: the built-in exchange, or Binance
+    market: Literal["exchange", "binance"] = (
+        "exchange"  # where market data comes from: the built-in exchange, or Binance
+    )
     orders: Literal["exchange", "paper", "binance"] = "exchange"  # where orders go; "binance" needs --live
     compiled: bool = True
     snapshot_interval_s: float = 60.0
@@ -77,7 +79,11 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"instance must be 1 to 24 of a-z 0-9 _ -, is {self.instance!r}")
         if self.seconds < 0:
             raise ValueError(f"seconds must not be negative, is {self.seconds}")
-        for name, least in (("market_ring_records", 65_536), ("order_ring_records", 4_096), ("journal_ring_records", 65_536)):
+        for name, least in (
+            ("market_ring_records", 65_536),
+            ("order_ring_records", 4_096),
+            ("journal_ring_records", 65_536),
+        ):
             value = getattr(self, name)
             if value < least or value & (value - 1):
                 raise ValueError(f"{name} must be a power of two of at least {least}, is {value}")
@@ -184,8 +190,12 @@ def explain(message: str, values: dict[str, Any]) -> str:
 def suggestion(key: str, path: str) -> str:
     """The nearest known key, as a question, or which keys there are."""
     fields = known_keys(path)
-    inside = [name for name in fields if key.split("_")[-1] in name.split("_")]
-    near = difflib.get_close_matches(key, fields, n=1, cutoff=0.6) or inside[:1] or difflib.get_close_matches(key, fields, n=1, cutoff=0.4)
+    inside = [name for name in fields if key.rsplit("_", maxsplit=1)[-1] in name.split("_")]
+    near = (
+        difflib.get_close_matches(key, fields, n=1, cutoff=0.6)
+        or inside[:1]
+        or difflib.get_close_matches(key, fields, n=1, cutoff=0.4)
+    )
     if near:
         return f"; did you mean {path + '.' if path else ''}{near[0]}?"
     return f"; known are {', '.join(fields)}"
@@ -211,7 +221,11 @@ def as_toml(config: Config) -> str:
             tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in value.items() if item is not None)]
         elif value and isinstance(value, list | tuple) and isinstance(value[0], dict):
             for row in value:
-                tables += ["", f"[[{name}]]", *(f"{key} = {_toml(item)}" for key, item in row.items() if item is not None)]
+                tables += [
+                    "",
+                    f"[[{name}]]",
+                    *(f"{key} = {_toml(item)}" for key, item in row.items() if item is not None),
+                ]
         else:
             lines.append(f"{name} = {_toml(value)}")
     return "\n".join([*lines, *tables]) + "\n"

@@ -1,13 +1,13 @@
 """The core as a function of its inputs: one message in, the stages in their order, what they say out.
 
-No clock, no I/O, no allocation: `engine/loop.pyx` brings messages from rings, `engine/replay` from tapes and journals, and
-all of them come through `Core.take`. A message is offered to every slot of the table that takes its kind; what a slot
-emits goes to the later slots only, depth first, so that the second order of a batch is judged with the first on the books.
+No clock, no I/O, no allocation: `engine/loop.pyx` brings messages from rings, `engine/replay` from tapes and journals,
+and all come through `Core.take`. A message is offered to every slot of the table that takes its kind; what a slot emits
+goes to the later slots only, depth first, so that a batch's second order is judged with the first on the books.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
-from engine.stage cimport STAGES, Step, View, ends_batch, records_of, step_of, takes, view_of
+from engine.stage cimport STAGES, View, ends_batch, records_of, step_of, takes, view_of
 from ipc.message cimport (
     KIND_CHECK, KIND_ORDER, KIND_REFUSAL, Message, REFUSAL_OUTBOX_FULL, SOURCE_CORE, SOURCE_SHIFT, FLAG_LAST,
 )
@@ -106,7 +106,7 @@ cdef class Core:
         Returns (taken, count): records taken, records written. Stops before n when `said` may not hold the next input's
         words (an outbox and a CHECK), or on a fault (see fault_text).
         """
-        if records.dtype != MESSAGE or said.dtype != MESSAGE or not (records.flags.c_contiguous and said.flags.c_contiguous):
+        if any(array.dtype != MESSAGE or not array.flags.c_contiguous for array in (records, said)):
             raise ValueError("records and said must be contiguous arrays of MESSAGE")
         if len(said) <= OUTBOX_RECORDS:
             raise ValueError(f"said must hold more than {OUTBOX_RECORDS} records")

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from engine import assembly, clock
-from engine.core import SAID_RECORDS
 from engine.errors import Exit, IntegrityError, UserError
 from engine.journal.recovery import Recovery, recover
 from engine.journal.status import JournalStatus
@@ -65,7 +64,9 @@ def wait_for_drained_journal(files: RunFiles) -> None:
         if files.journal_status.exists() and JournalStatus(files.journal_status).ring_position >= ring.head:
             return
         time.sleep(0.005)
-    raise UserError(f"the journal did not drain {ring.path} within {DRAIN_TIMEOUT_S:.0f} s: is it running?", Exit.FAILED)
+    raise UserError(
+        f"the journal did not drain {ring.path} within {DRAIN_TIMEOUT_S:.0f} s: is it running?", Exit.FAILED
+    )
 
 
 def catch_up(pipeline: Pipeline, recovery: Recovery, journal: Producer, orders: Ring) -> dict[Source, int]:
@@ -199,7 +200,12 @@ class CoreProcess:
     # -- commands: each becomes a message of the command ring, journaled before a stage acts on it --
 
     def _handle(self, request: Request) -> dict[str, int]:
-        verbs = {"halt": Command.HALT, "resume": Command.RESUME, "flatten": Command.FLATTEN, "cancel_all": Command.CANCEL_ALL}
+        verbs = {
+            "halt": Command.HALT,
+            "resume": Command.RESUME,
+            "flatten": Command.FLATTEN,
+            "cancel_all": Command.CANCEL_ALL,
+        }
         if request.verb == "stop":
             self._stop()
         elif request.verb == "limit":

@@ -8,8 +8,8 @@ engine/journal/protocol_model.py):
     3. what they said is copied to the journal ring
     4. orders are published to the order ring, the n-th at place n
 
-The loop owns a thread and never holds the GIL in it. What it learns itself (the time when idle, a lap, a full ring) becomes
-a message of source LOOP and goes the same way. Latencies are taken here and go to telemetry only.
+The loop owns a thread and never holds the GIL in it. What it learns itself (the time when idle, a lap, a full ring)
+becomes a message of source LOOP and goes the same way. Latencies are taken here and go to telemetry only.
 """
 
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
@@ -20,8 +20,8 @@ from engine.stage cimport STAGES, ends_batch, records_of
 from ipc cimport waiting
 from ipc.counters cimport Counters, Histogram, put, record
 from ipc.message cimport (
-    FLAG_LAST, KIND_LAPPED, KIND_RING_FULL, KIND_ORDER, KIND_TIME, Message, SOURCE_COMMANDS, SOURCE_CORE, SOURCE_LOOP, SOURCE_MARKET,
-    SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
+    FLAG_LAST, KIND_LAPPED, KIND_RING_FULL, KIND_ORDER, KIND_TIME, Message, SOURCE_COMMANDS, SOURCE_CORE, SOURCE_LOOP,
+    SOURCE_MARKET, SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
 )
 from ipc.ring cimport Consumer, POLL_LAPPED, Producer
 
@@ -86,9 +86,9 @@ cdef class CoreLoop:
     """Runs a core between its rings until told to stop or a stage faults.
 
     sources: {Source: Consumer}, asked in the order reports, commands, results, market; those of gated rings hold what
-    they read until it is journaled. counters: a segment of this loop's
-    own with COUNTERS and HISTOGRAMS: a histogram for each slot (`slot.` and its name, ns a step), `tick_to_order` (poll to
-    publish) and `market_age` (the feed's receive stamp to the core's clock).
+    they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a histogram
+    for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the feed's receive
+    stamp to the core's clock.
     """
 
     cdef Core core
@@ -165,7 +165,7 @@ cdef class CoreLoop:
         with nogil:
             while load(&self.stop_word) < 0:
                 self._turn()
-        return int(self.stop_word)
+        return Ending(self.stop_word)
 
     cdef void _turn(self) noexcept nogil:
         """One round over the sources; each gives at most CHUNK records."""

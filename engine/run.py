@@ -61,7 +61,11 @@ class Run:
         np.save(self.files.instruments, instruments)
         write_manifest(self.files.directory, manifest_of(self.config, self.files.run_id, self.live))
         self.epoch = make_segments(self.files, self.config)
-        note = {"directory": str(self.files.directory.resolve()), "instance": self.config.run.instance, "epoch": self.epoch}
+        note = {
+            "directory": str(self.files.directory.resolve()),
+            "instance": self.config.run.instance,
+            "epoch": self.epoch,
+        }
         (self.files.shared / "run.json").write_text(json.dumps(note))
         if self.config.run.market == "exchange":
             make_credentials(self.files.shared)
@@ -70,7 +74,9 @@ class Run:
         """A run that died whole goes on: same run id, same segments, the same order numbers."""
         path = self.files.shared / "run.json"
         if not path.exists():
-            raise UserError(f"{self.files.run_id}: its shared memory is gone, so it cannot be resumed; replay it instead")
+            raise UserError(
+                f"{self.files.run_id}: its shared memory is gone, so it cannot be resumed; replay it instead"
+            )
         self.epoch = int(json.loads(path.read_text())["epoch"])
         self.config = assembly.config_of_run(self.files)
 
@@ -207,7 +213,11 @@ def bury_dead_runs(config: Config, keep: str | None) -> list[str]:
         note = json.loads(note_path.read_text())
         shared = note_path.parent
         directory = Path(note["directory"])
-        if note["instance"] != config.run.instance or shared.name == keep or directory.parent != Path(config.run.directory).resolve():
+        if (
+            note["instance"] != config.run.instance
+            or shared.name == keep
+            or directory.parent != Path(config.run.directory).resolve()
+        ):
             continue
         files = RunFiles(shared.name, directory, shared)
         if files.ring("journal").exists() and directory.exists():
@@ -246,7 +256,9 @@ def instruments_of(config: Config) -> np.ndarray[Any, Any]:
         try:
             found.append(make_instrument(market, symbol.removesuffix("-PERP")))
         except KeyError:
-            raise UserError(f"{name} is not known: {venue or 'no venue'}; write SYMBOL.BINANCE or SYMBOL-PERP.BINANCE") from None
+            raise UserError(
+                f"{name} is not known: {venue or 'no venue'}; write SYMBOL.BINANCE or SYMBOL-PERP.BINANCE"
+            ) from None
     return np.concatenate(found)
 
 

@@ -15,8 +15,8 @@ RINGS = ("market", "orders", "reports", "commands", "results", "journal")
 class RunFiles:
     """Paths of one run.
 
-        DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
-        SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  halt  attempts  *.socket
+    DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
+    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  halt  attempts  *.socket
     """
 
     run_id: str

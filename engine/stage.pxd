@@ -1,4 +1,4 @@
-# The contract of a stage: what it is given, what it may read, what it may say. Stages know this file and no other stage.
+# The contract of a stage: what it is given, may read, and may say. Stages know this file and no other stage.
 from libc.stdint cimport int64_t, uint64_t, uint32_t
 from ipc.message cimport Message, KIND_FUNDING, FLAG_LAST, FLAG_MORE
 
@@ -47,7 +47,9 @@ cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil
 
 cdef inline bint ends_batch(const Message *message) noexcept nogil:
     """Whether this message, of one record or two, is the last of its batch."""
-    return (message.flags & FLAG_LAST) != 0 or ((message.flags & FLAG_MORE) != 0 and (message[1].flags & FLAG_LAST) != 0)
+    if message.flags & FLAG_LAST:
+        return True
+    return (message.flags & FLAG_MORE) != 0 and (message[1].flags & FLAG_LAST) != 0
 
 cdef inline int64_t records_of(const Message *message) noexcept nogil:
     """Records of this message, itself included."""
@@ -128,11 +130,11 @@ cdef struct AccountView:
     int64_t last_fill_time_ns
     WorkingOrder working[WORKING_ORDERS]
 
-cdef struct OwnerView:            # row per slot of the order table; an order lies at order_id & (count - 1) or shortly after
+cdef struct OwnerView:            # row per slot of the order table; an order lies at order_id & (count - 1) or after
     int64_t order_id
     int64_t strategy
 
-cdef struct ReportView:           # the REPORT being dispatched, as execution judged it: what on_fill and on_order are told
+cdef struct ReportView:           # the REPORT being dispatched, as execution judged it: for on_fill and on_order
     int64_t order_id
     int64_t strategy              # -1: the order is unknown
     int64_t applied               # 1: news. 0: a duplicate, or of an unknown order: tell nobody
@@ -160,7 +162,7 @@ cdef struct RiskView:
 # -- the base of every stage ----------------------------------------------------------------------------------------
 
 cdef class Stage:
-    cdef list _blocks             # (name, address, bytes): all mutable memory, free of pointers, so a copy is a snapshot
+    cdef list _blocks             # (name, address, bytes): all mutable memory, no pointers, so a copy is a snapshot
     cdef list _owners
     cdef dict _steps              # name -> Step capsule owner
     cdef dict _views

@@ -16,7 +16,8 @@ BOOK_DEPTH_LEVELS = BOOK_DEPTH
 BOOK_VIEW = np.dtype(
     [(name, "<i8") for name in (
         "state", "reason", "update_id", "event_time_ns", "receive_time_ns", "bid_count", "ask_count", "gaps", "crossed",
-        "batches", "trades", "trade_price_ticks", "trade_quantity_lots", "trade_side", "trade_time_ns", "mark_price_ticks",
+        "batches", "trades", "trade_price_ticks", "trade_quantity_lots", "trade_side", "trade_time_ns",
+        "mark_price_ticks",
     )]
     + [(name, "<i8", BOOK_DEPTH) for name in (
         "bid_price_ticks", "bid_quantity_lots", "ask_price_ticks", "ask_quantity_lots",
@@ -41,7 +42,8 @@ ACCOUNT_VIEW = np.dtype(
 )
 OWNER_VIEW = np.dtype([(name, "<i8") for name in ("order_id", "strategy")])
 REPORT_VIEW = np.dtype([(name, "<i8") for name in (
-    "order_id", "strategy", "applied", "event", "code", "state", "side", "price_ticks", "quantity_lots", "remaining_lots",
+    "order_id", "strategy", "applied", "event", "code", "state", "side", "price_ticks", "quantity_lots",
+    "remaining_lots",
     "fee_atoms", "tag",
 )])
 RISK_VIEW = np.dtype(

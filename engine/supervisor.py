@@ -173,7 +173,9 @@ class Supervisor:
             if child.ready():
                 return
             time.sleep(0.005)
-        raise UserError(f"{child.name} was not ready within {READY_TIMEOUT_S:.0f} s: {self.last_words(child)}", Exit.FAILED)
+        raise UserError(
+            f"{child.name} was not ready within {READY_TIMEOUT_S:.0f} s: {self.last_words(child)}", Exit.FAILED
+        )
 
     def last_words(self, child: Child) -> str:
         """The last line of a child's log."""
@@ -234,5 +236,3 @@ def ready_line(files: RunFiles, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         pass
     return None
-
-

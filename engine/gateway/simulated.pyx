@@ -1,8 +1,8 @@
 """A venue that is only assumed: my orders meet a recorded or live book, with latency, queue position and fees.
 
-The book is what the market data says at the moment the order arrives; my orders take nothing out of it (FillModels
-states this in every report). A resting order is filled when a trade goes through its price, when the trades at its price
-have used up the queue ahead of it, or when the other side of the book reaches it. All integers; same inputs, same fills.
+The book is what the market data says when the order arrives; my orders take nothing out of it (FillModels states this
+in every report). A resting order is filled when a trade goes through its price, when the trades at its price have used
+up the queue ahead of it, or when the other side of the book reaches it. All integers; same inputs, same fills.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
@@ -180,9 +180,12 @@ cdef class SimulatedVenue:
         if detail.order_type == ORDER_TYPE_MARKET:
             limit = NEVER if buying else -NEVER
         opposite = view.ask_price_ticks[0] if buying else view.bid_price_ticks[0]
-        crosses = (view.ask_count if buying else view.bid_count) > 0 and (limit >= opposite if buying else limit <= opposite)
+        crosses = limit >= opposite if buying else limit <= opposite
+        crosses = crosses and (view.ask_count if buying else view.bid_count) > 0
         if crosses and detail.order_type == ORDER_TYPE_LIMIT_MAKER:
-            self._report(mine, REPORT_KIND_REJECTED, REFUSAL_VENUE_WOULD_TAKE, now_ns, mine.price_ticks, mine.quantity_lots, 0)
+            self._report(
+                mine, REPORT_KIND_REJECTED, REFUSAL_VENUE_WOULD_TAKE, now_ns, mine.price_ticks, mine.quantity_lots, 0
+            )
             self._remove(index)
             return -1
         self._report(mine, REPORT_KIND_ACCEPTED, 0, now_ns, mine.price_ticks, mine.quantity_lots, 0)
@@ -191,21 +194,24 @@ cdef class SimulatedVenue:
         if mine.order_id == 0:
             return -1  # filled whole
         if detail.order_type == ORDER_TYPE_MARKET or detail.time_in_force != TIME_IN_FORCE_GTC:
-            self._report(mine, REPORT_KIND_EXPIRED, 0, now_ns, mine.price_ticks, mine.quantity_lots - mine.filled_lots, 0)
+            self._report(
+                mine, REPORT_KIND_EXPIRED, 0, now_ns, mine.price_ticks, mine.quantity_lots - mine.filled_lots, 0
+            )
             self._remove(index)
             return -1
         mine.queue_ahead_lots = self.book.quantity_lots(mine.instrument, mine.side, mine.price_ticks)
         return index
 
     cdef void _take(self, int64_t index, int64_t limit_ticks, bint whole, int64_t now_ns) noexcept nogil:
-        """Walks the other side of the displayed book, at most DEPTH levels; the book itself is left as it is. `whole`: all or nothing."""
+        """Walks the other side of the displayed book, at most DEPTH levels, and leaves it. `whole`: all or nothing."""
         cdef Resting *mine = &self.orders[index]
         cdef bint buying = mine.side == SIDE_BID
         cdef int64_t[DEPTH] prices
         cdef int64_t[DEPTH] quantities
         cdef int64_t levels, i, lots, available = 0
         levels = best_levels(
-            &self.book.all.sides[2 * mine.instrument + (1 if buying else 0)], -1 if buying else 1, DEPTH, prices, quantities
+            &self.book.all.sides[2 * mine.instrument + (1 if buying else 0)], -1 if buying else 1, DEPTH, prices,
+            quantities,
         )
         if whole:
             for i in range(levels):
@@ -316,6 +322,7 @@ cdef class SimulatedVenue:
     cdef void _level(self, const Message *message) noexcept nogil:
         """The quantity at my price changes: my place never lies behind the end of the queue."""
         cdef int64_t index = self.terms[message.instrument].first, before, gone
+        cdef double share
         cdef Resting *mine
         while index >= 0:
             mine = &self.orders[index]
@@ -324,7 +331,8 @@ cdef class SimulatedVenue:
                     before = self.book.quantity_lots(mine.instrument, mine.side, mine.price_ticks)
                     gone = before - message.quantity_lots
                     if gone > 0 and before > 0:
-                        mine.queue_ahead_lots -= <int64_t> (<double> gone * <double> mine.queue_ahead_lots / <double> before)
+                        share = <double> gone / <double> before
+                        mine.queue_ahead_lots -= <int64_t> (share * <double> mine.queue_ahead_lots)
                 if mine.queue_ahead_lots > message.quantity_lots:
                     mine.queue_ahead_lots = message.quantity_lots
             index = mine.next

@@ -98,9 +98,7 @@ def refuse_inverse(instruments: Array) -> None:
         )
 
 
-def _run(
-    loop: BacktestLoop, pipeline: Pipeline, tape: Tape, config: Config, tell: Callable[[str], None]
-) -> Backtest:
+def _run(loop: BacktestLoop, pipeline: Pipeline, tape: Tape, config: Config, tell: Callable[[str], None]) -> Backtest:
     digest = hashlib.sha256()
     fills: list[Array] = []
     samples: list[Array] = []
@@ -126,7 +124,9 @@ def _run(
     except RuntimeError as error:
         raise UserError(f"the backtest stopped: {error}", Exit.FAILED) from None
     seconds = time.perf_counter() - started
-    return _summarise(loop, tape, config, np.concatenate(samples), np.concatenate(fills), digest.hexdigest(), seconds, pipeline)
+    return _summarise(
+        loop, tape, config, np.concatenate(samples), np.concatenate(fills), digest.hexdigest(), seconds, pipeline
+    )
 
 
 def _summarise(

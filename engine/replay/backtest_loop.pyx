@@ -1,15 +1,14 @@
 """The duty cycle of a backtest: tape, timers and a simulated venue in one order of time, through the same core.
 
-At equal times the order is fixed: what reaches the venue, what comes back from it, the timer, then the tape. The clock is
-the tape's receive time. The loop stops when a buffer is full and goes on where it was, so Python may hash outputs and
-draw progress between calls without being on the way of a message.
+At equal times the order is fixed: what reaches the venue, what comes back from it, the timer, then the tape. The clock
+is the tape's receive time. The loop stops when a buffer is full and goes on where it was, so Python may hash outputs
+and draw progress between calls without being on the way of a message.
 """
 
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 from ipc.message cimport (
-    FLAG_LAST, FLAG_MORE, KIND_ORDER, KIND_REFUSAL, KIND_REPORT, KIND_TIME, Message, REPORT_KIND_FILL, ReportDetail,
-    SOURCE_MARKET, SOURCE_SHIFT,
+    FLAG_LAST, KIND_ORDER, KIND_TIME, Message, REPORT_KIND_FILL, ReportDetail,
 )
 from engine.core cimport Core
 from engine.gateway.simulated cimport SimulatedVenue
@@ -32,7 +31,8 @@ FILL = np.dtype([(name, "<i8") for name in (
     "time_ns", "instrument", "side", "price_ticks", "quantity_lots", "liquidity", "fee_atoms", "order_id",
 )])
 SAMPLE = np.dtype([(name, "<i8") for name in (
-    "time_ns", "instrument", "bid_ticks", "ask_ticks", "position_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms",
+    "time_ns", "instrument", "bid_ticks", "ask_ticks", "position_lots", "cost_tick_lots", "realised_tick_lots",
+    "fees_atoms",
 )])
 
 
@@ -134,8 +134,10 @@ cdef class BacktestLoop:
         return position
 
     def finish(self):
-        """Serves what is still under way at the venue, so that the books of both sides agree. True when nothing is left;
-        else read the buffers and call again."""
+        """Serves what is still under way at the venue, so that the books of both sides agree.
+
+        True when nothing is left; else read the buffers and call again.
+        """
         cdef int failed = 0
         with nogil:
             failed = self._events_until(NEVER - 1)

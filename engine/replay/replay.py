@@ -64,4 +64,6 @@ def start_of(journal: Journal, pipeline: Pipeline) -> int:
         if snapshot.position >= first:
             pipeline.restore({"counters": snapshot.core, "stages": snapshot.stages})
             return snapshot.position
-    raise UserError(f"{journal.run}: the journal starts at {first} and no snapshot lies after it: nothing to replay from")
+    raise UserError(
+        f"{journal.run}: the journal starts at {first} and no snapshot lies after it: nothing to replay from"
+    )

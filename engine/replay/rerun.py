@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.core import SAID_RECORDS, Core
 from engine.journal.block import Block, Records, is_said, starts
-from ipc.messages import MESSAGE, Kind, Source, SOURCE_SHIFT
+from ipc.messages import MESSAGE, SOURCE_SHIFT, Kind, Source
 
 
 @dataclass(frozen=True)

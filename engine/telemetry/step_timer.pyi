@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -6,9 +7,14 @@ from numpy.typing import NDArray
 class StepTimes:
     ns: NDArray[np.float64]
     overhead_ns: float
+    resolution_ns: float
     messages: int
 
-    def __init__(self, ns: NDArray[np.float64], overhead_ns: float, messages: int) -> None: ...
+    def __init__(
+        self, ns: NDArray[np.float64], overhead_ns: float, resolution_ns: float, messages: int
+    ) -> None: ...
     def row(self, name: str) -> dict[str, Any]: ...
 
-def time_steps(step: object, records: NDArray[Any], warmup: int = ..., group: int = ...) -> StepTimes: ...
+def time_steps(
+    step: object, records: NDArray[Any], warmup: int = ..., group: int = ..., before: Sequence[object] = ...
+) -> StepTimes: ...

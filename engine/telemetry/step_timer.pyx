@@ -31,6 +31,7 @@ cdef extern from *:
 cdef enum:
     OUTBOX_RECORDS = 4096
     OVERHEAD_SAMPLES = 2048
+    STEPS_BEFORE = 8
     CALIBRATION_NS = 2_000_000   # the counter is compared with the clock over at least so long
 
 
@@ -51,14 +52,44 @@ cdef int64_t _overhead_ticks() except -1:
     return int(np.median(samples))
 
 
+cdef uint64_t gcd(uint64_t a, uint64_t b) noexcept nogil:
+    while b != 0:
+        a, b = b, a % b
+    return a
+
+
+cdef int64_t _resolution_ticks() except -1:
+    """Smallest step between different readings: some hosts advance the counter by 10 ns at a time."""
+    cdef int64_t i
+    cdef uint64_t first = ticks_now(), second
+    cdef uint64_t steps = 0
+    for i in range(OVERHEAD_SAMPLES):
+        second = ticks_now()
+        steps = gcd(steps, second - first)
+        first = second
+    return <int64_t> steps
+
+
+cdef struct Steps:               # the timed one, and those that run before it on every message, untimed
+    Step *timed
+    Step *before[STEPS_BEFORE]
+    int64_t before_count
+
+
 cdef int64_t _run(
-    const Step *entry, const Message *records, int64_t begin, int64_t end, int64_t group, Outbox *outbox,
+    const Steps *steps, const Message *records, int64_t begin, int64_t end, int64_t group, Outbox *outbox,
     int64_t *elapsed_ticks, int64_t *fault
 ) noexcept nogil:
     """Drives records [begin, end); writes ticks for each group of messages that the step takes. Returns groups."""
-    cdef int64_t i = begin, groups = 0, taken = 0
+    cdef int64_t i = begin, groups = 0, taken = 0, k
     cdef uint64_t before = 0
+    cdef const Step *entry = steps.timed
     while i < end:
+        for k in range(steps.before_count):
+            if takes(steps.before[k], records + i) and fault[0] == 0:
+                fault[0] = steps.before[k].step(steps.before[k].stage, records + i, outbox)
+        if fault[0] != 0:
+            break
         if takes(entry, records + i):
             if taken == 0:
                 before = ticks_now()
@@ -82,11 +113,13 @@ class StepTimes:
     """What time_steps measured.
 
     `ns`: float64, shape (groups,), nanoseconds a message (mean over its group), the clock's cost subtracted.
-    `overhead_ns`: the clock's cost that was subtracted from each group. `messages`: how many were timed.
+    `overhead_ns`: the clock's cost that was subtracted from each group. `resolution_ns`: the counter's smallest step.
+    `messages`: how many were timed.
     """
 
-    def __init__(self, ns, overhead_ns, messages):
+    def __init__(self, ns, overhead_ns, resolution_ns, messages):
         self.ns = ns
+        self.resolution_ns = resolution_ns
         self.overhead_ns = overhead_ns
         self.messages = messages
 
@@ -104,13 +137,22 @@ class StepTimes:
         }
 
 
-def time_steps(step, records, int64_t warmup=0, int64_t group=1):
+def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     """Times a Step capsule over records (MESSAGE, shape (n,)), the first `warmup` untimed. Returns StepTimes.
 
-    The caller keeps the stage alive. Only messages that the step takes are timed, in groups of `group`; what it emits
-    is thrown away. Raises ValueError when nothing is left to time and RuntimeError on a fault code.
+    The caller keeps the stages alive. Only messages that the step takes are timed, in groups of `group`; what it emits
+    is thrown away. `before`: Step capsules, at most 8, that run on each message first, untimed (the book, for a stage
+    that reads its view); groups are of one message then. Raises ValueError when nothing is left to time and
+    RuntimeError on a fault code.
     """
-    cdef Step *entry = step_of(step)
+    cdef Steps steps
+    steps.timed = step_of(step)
+    if len(before) > STEPS_BEFORE or (before and group != 1):
+        raise ValueError(f"{len(before)} steps before (at most {STEPS_BEFORE}), group {group} (1 with steps before)")
+    steps.before_count = 0
+    for capsule in before:
+        steps.before[steps.before_count] = step_of(capsule)
+        steps.before_count += 1
     records = np.ascontiguousarray(records, dtype=MESSAGE)
     if not 0 <= warmup < len(records) or group < 1:
         raise ValueError(f"nothing to time: {len(records)} records, warmup {warmup}, group {group}")
@@ -130,10 +172,10 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1):
     outbox.count = 0
     outbox.refused = 0
     with nogil:
-        _run(entry, first, 0, begin, 1, &outbox, NULL, &fault)
+        _run(&steps, first, 0, begin, 1, &outbox, NULL, &fault)
         started_ns = _monotonic_ns()
         started = ticks_now()
-        groups = _run(entry, first, begin, end, group, &outbox, &elapsed[0], &fault) if fault == 0 else 0
+        groups = _run(&steps, first, begin, end, group, &outbox, &elapsed[0], &fault) if fault == 0 else 0
         elapsed_ns = _monotonic_ns() - started_ns
         while elapsed_ns < CALIBRATION_NS:
             elapsed_ns = _monotonic_ns() - started_ns
@@ -145,4 +187,4 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1):
     cdef double ns_per_tick = <double> elapsed_ns / <double> started
     overhead = min(overhead, _overhead_ticks())
     ns = np.maximum(np.asarray(elapsed[:groups], dtype=np.float64) - overhead, 0.0) * ns_per_tick / group
-    return StepTimes(ns, overhead * ns_per_tick, groups * group)
+    return StepTimes(ns, overhead * ns_per_tick, _resolution_ticks() * ns_per_tick, groups * group)

@@ -40,7 +40,10 @@ def table(headers: list[str], rows: list[list[str]]) -> str:
     """Columns, the first to the left, the others to the right."""
     widths = [max(len(str(row[i])) for row in [headers, *rows]) for i in range(len(headers))]
     lines = [
-        "  ".join(str(cell).ljust(width) if i == 0 else str(cell).rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            str(cell).ljust(width) if i == 0 else str(cell).rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in [headers, *rows]
     ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

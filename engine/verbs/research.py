@@ -46,7 +46,17 @@ def check_table(result: dict[str, Any]) -> str:
         ]
         for row in result["instruments"]
     ]
-    headers = ["instrument", "messages", "diffs", "snapshots", "gaps", "crossed", "best bid and offer equal", "trades", "clock"]
+    headers = [
+        "instrument",
+        "messages",
+        "diffs",
+        "snapshots",
+        "gaps",
+        "crossed",
+        "best bid and offer equal",
+        "trades",
+        "clock",
+    ]
     return table(headers, rows)
 
 
@@ -79,11 +89,22 @@ def list_(folder: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--data", "files", multiple=True, required=True, type=click.Path(path_type=Path), help="Recording or tape; repeat, or give several.")
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Recording or tape; repeat, or give several.",
+)
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strategy", required=True, help="Built-in name or path of a strategy file.")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the strategy; repeat for more.")
-@click.option("--uncompiled", is_flag=True, help="Run the strategy as plain Python: slow, for debugging, the same results.")
+@click.option(
+    "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the strategy; repeat for more."
+)
+@click.option(
+    "--uncompiled", is_flag=True, help="Run the strategy as plain Python: slow, for debugging, the same results."
+)
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write the HTML report here.")
 @config_option
 @json_option
@@ -144,7 +165,11 @@ def backtest_text(result: dict[str, Any]) -> str:
     if refusals:
         lines.append("refused   " + ", ".join(f"{count:,} {code}" for code, count in refusals[:6]))
     if not result["fills"]:
-        why = f"{refusals[0][1]:,} refusals {refusals[0][0]}" if refusals else "the strategy sent no order that met the market"
+        why = (
+            f"{refusals[0][1]:,} refusals {refusals[0][0]}"
+            if refusals
+            else "the strategy sent no order that met the market"
+        )
         lines.append(f"it never traded: {why}")
     lines.append(f"outputs   {result['outputs_sha256']}")
     if "report" in result:

@@ -45,7 +45,8 @@ def test_only_the_pipeline_knows_all_stages() -> None:
     knowing = [
         path
         for path in sources("engine")
-        if sum(any(name.startswith(f"engine.{stage}.stage") for name in imports(path)) for stage in STAGES) == len(STAGES)
+        if sum(any(name.startswith(f"engine.{stage}.stage") for name in imports(path)) for stage in STAGES)
+        == len(STAGES)
     ]
     assert knowing == [Path("engine/pipeline.py")]
 
@@ -55,9 +56,7 @@ def test_no_stage_reaches_a_gateway() -> None:
         f"{path}: {name}"
         for path in sources("engine")
         for name in imports(path)
-        if name.startswith("engine.gateway")
-        and path.parts[1] not in GATEWAY_USERS
-        and path.name not in GATEWAY_FILES
+        if name.startswith("engine.gateway") and path.parts[1] not in GATEWAY_USERS and path.name not in GATEWAY_FILES
     ]
     assert wrong == []
 

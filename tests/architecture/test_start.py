@@ -14,7 +14,13 @@ HEAVY = ("arch", "scipy", "pandas", "sklearn", "plotly", "numba", "lightgbm", "o
 
 def run(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment
+        [sys.executable, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | environment,
     )
 
 

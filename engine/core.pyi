@@ -1,0 +1,16 @@
+from typing import Any
+
+import numpy as np
+
+SAID_RECORDS: int
+
+class Core:
+    names: list[str]
+    inputs: int
+    orders: int
+
+    def __init__(self, slots: list[tuple[str, object, object | None]], hashing: bool = True) -> None: ...
+    def fault_text(self) -> str | None: ...
+    def counters(self) -> dict[str, Any]: ...
+    def restore(self, counters: dict[str, Any]) -> None: ...
+    def feed(self, records: np.ndarray[Any, Any], said: np.ndarray[Any, Any]) -> tuple[int, int]: ...
