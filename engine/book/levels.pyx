@@ -253,6 +253,18 @@ cdef class PriceLevels:
         """Sets a level; quantity 0 deletes it. False when there was no room or no such price or quantity can be."""
         return set_level(&self.levels, level_key(price_ticks, self.side), quantity_lots) == LEVEL_SET
 
+    def set_all(self, prices_ticks, quantities_lots):
+        """Sets levels in order, without Python in between: int64, shape (n,) each. Returns how many were refused."""
+        cdef const int64_t[::1] prices = prices_ticks
+        cdef const int64_t[::1] quantities = quantities_lots
+        cdef int64_t i, refused = 0
+        if prices.shape[0] != quantities.shape[0]:
+            raise ValueError(f"{prices.shape[0]} prices, {quantities.shape[0]} quantities")
+        with nogil:
+            for i in range(prices.shape[0]):
+                refused += set_level(&self.levels, level_key(prices[i], self.side), quantities[i])
+        return refused
+
     def clear(self):
         """Removes every level."""
         clear_levels(&self.levels)

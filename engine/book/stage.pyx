@@ -14,14 +14,13 @@ whose id is at most u, whichever of the two arrives first.
 """
 
 from libc.stdint cimport int64_t, uint64_t, INT64_MAX
-from libc.string cimport memset
 from engine.book.levels cimport (
     EMPTY, LEVEL_SET, Levels, best_levels, bind_levels, clear_levels, level_count, level_key, levels_bytes,
     likely, quantity_at, set_level,
 )
 from engine.stage cimport BOOK_DEPTH, BookView, Outbox, Stage
 from ipc.message cimport (
-    BOOK_REASON_BBO_DISAGREES, BOOK_REASON_CAPACITY, BOOK_REASON_CROSSED, BOOK_REASON_LAPPED, BOOK_REASON_NONE,
+    BOOK_REASON_BBO_DISAGREES, BOOK_REASON_CAPACITY, BOOK_REASON_CROSSED, BOOK_REASON_LAPPED,
     BOOK_REASON_QUIET, BOOK_REASON_START, BOOK_REASON_TICK_CHANGED, BOOK_REASON_VENUE_HALTED,
     BOOK_STATE_GAP, BOOK_STATE_STALE, BOOK_STATE_SUSPECT, BOOK_STATE_SYNCING, BOOK_STATE_VALID,
     FLAG_LAST, FLAG_SNAPSHOT, KIND_BOOK_STATE, KIND_FUNDING, KIND_LAPPED, KIND_LEVEL, KIND_QUOTE, KIND_TICK_CHANGE,
@@ -234,7 +233,6 @@ cdef void set_fault(Books *self, int64_t instrument, int64_t fault, bint present
 cdef void clear_book(Books *self, int64_t instrument) noexcept nogil:
     """No levels; a halted venue stays halted, and its quotes stay comparable: update ids go on."""
     cdef BookRow *book = self.books + instrument
-    cdef BookView *view = self.views + instrument
     clear_levels(self.sides + 2 * instrument)
     clear_levels(self.sides + 2 * instrument + 1)
     book.applying = 0
@@ -278,6 +276,7 @@ cdef void on_book_state(Books *self, const Message *message) noexcept nogil:
     book.feed_reason = message.quantity_lots
     if message.extra == BOOK_STATE_VALID:
         book.applying = not book.faults & FAULT_CAPACITY
+        book.faults &= ~FAULT_QUIET
         book.book_time_ns = message.receive_time_ns
         if message.receive_time_ns + self.stale_after_ns < self.clock.quiet_check_ns:
             self.clock.quiet_check_ns = message.receive_time_ns + self.stale_after_ns

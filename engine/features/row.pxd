@@ -67,6 +67,7 @@ cdef struct Variance:
     double sum                   # of squared log returns, decayed
     double weight                # of ones, decayed alike
     double keep                  # decay over one 100 ms mark
+    double rate                  # bp^2/s: what the row shows until the next mark
 
 cdef struct FeatureRow:          # lies in the stage's block
     int64_t started

@@ -188,6 +188,7 @@ cdef void pass_marks(FeatureRow *row, int64_t mark) noexcept nogil:
             for i in range(3):
                 row.variance[i].sum = row.variance[i].sum * row.variance[i].keep + log_return * log_return
                 row.variance[i].weight = row.variance[i].weight * row.variance[i].keep + 1.0
+                row.variance[i].rate = 1e9 * row.variance[i].sum / row.variance[i].weight
     row.mark = mark
 
 
@@ -297,19 +298,15 @@ cdef inline double age_s(int64_t now_ns, int64_t since_ns) noexcept nogil:
     return age if age < AGE_CAP_S else AGE_CAP_S
 
 
-cdef inline double rate(double events, double horizon_s, double start) noexcept nogil:
-    """Events a second; `start` is exp(-age / horizon), so a young row is not told too low, nor a newborn one high."""
-    return events / (horizon_s * (1.0 - start if start < 0.9 else 0.1))
+cdef inline double per_second(double horizon_s, double start) noexcept nogil:
+    """Decayed count to rate; `start` is exp(-age / horizon): a young row is not told too low, nor a newborn high."""
+    return 1.0 / (horizon_s * (1.0 - start if start < 0.9 else 0.1))
 
 
 cdef inline double log_mid_before(const FeatureRow *row, int64_t horizon_ns) noexcept nogil:
     """At the last 10 ms mark a horizon ago, or at the start if that is later."""
     cdef int64_t mark = (row.time_ns - horizon_ns) // MARK_NS
     return row.log_mid_at_mark[(mark if mark > row.first_mark else row.first_mark) & (MARKS - 1)]
-
-
-cdef inline double variance_rate(const Variance *variance) noexcept nogil:
-    return 1e9 * variance.sum / variance.weight if variance.weight > 0.0 else 0.0
 
 
 cdef inline double trade_imbalance(double bought, double sold, double mean_trade) noexcept nogil:
@@ -322,6 +319,7 @@ cdef void write_values(const FeatureRow *row, double *values) noexcept nogil:
     cdef double per_depth = 2.0 / (row.mean_bid_lots + row.mean_ask_lots)
     cdef double per_depth_5 = 1.0 / row.mean_depth_5_lots
     cdef double traded = sums.bought_60s + sums.sold_60s
+    cdef double rate_1s = per_second(1.0, sums.start_1s), rate_10s = per_second(10.0, sums.start_10s)
     values[BEST_BID_RELATIVE] = row.bid_lots[0] / row.mean_bid_lots
     values[BEST_ASK_RELATIVE] = row.ask_lots[0] / row.mean_ask_lots
     values[ORDER_FLOW_100MS] = sums.flow_100ms * per_depth
@@ -332,21 +330,21 @@ cdef void write_values(const FeatureRow *row, double *values) noexcept nogil:
     values[TRADE_IMBALANCE_1S] = trade_imbalance(sums.bought_1s, sums.sold_1s, row.mean_trade_lots)
     values[TRADE_IMBALANCE_10S] = trade_imbalance(sums.bought_10s, sums.sold_10s, row.mean_trade_lots)
     values[TRADE_IMBALANCE_60S] = trade_imbalance(sums.bought_60s, sums.sold_60s, row.mean_trade_lots)
-    values[BUY_RATE_10S] = rate(sums.buys_10s, 10.0, sums.start_10s)
-    values[SELL_RATE_10S] = rate(sums.sells_10s, 10.0, sums.start_10s)
-    values[TRADE_RATE_1S] = rate(sums.trades_1s, 1.0, sums.start_1s)
-    values[BOOK_RATE_1S] = rate(sums.updates_1s, 1.0, sums.start_1s)
+    values[BUY_RATE_10S] = sums.buys_10s * rate_10s
+    values[SELL_RATE_10S] = sums.sells_10s * rate_10s
+    values[TRADE_RATE_1S] = sums.trades_1s * rate_1s
+    values[BOOK_RATE_1S] = sums.updates_1s * rate_1s
     values[LAST_TRADE_SIZE] = row.last_trade_lots / row.mean_trade_lots if row.mean_trade_lots > 0.0 else 0.0
     values[TIME_SINCE_TRADE_S] = age_s(row.time_ns, row.traded_ns)
     values[BEST_PRICE_AGE_S] = age_s(row.time_ns, row.best_changed_ns)
     values[VWAP_DISTANCE_BP] = 0.0
     if traded > 1e-100:
         values[VWAP_DISTANCE_BP] = (
-            1e4 * ((row.mid_ticks - row.anchor_ticks) - sums.traded_value_60s / traded) / row.mid_ticks
+            1e4 * ((row.mid_ticks - row.anchor_ticks) * traded - sums.traded_value_60s) / (traded * row.mid_ticks)
         )
     values[RETURN_100MS_BP] = 1e4 * (row.log_mid - log_mid_before(row, 100_000_000))
     values[RETURN_1S_BP] = 1e4 * (row.log_mid - log_mid_before(row, 1_000_000_000))
     values[RETURN_10S_BP] = 1e4 * (row.log_mid - log_mid_before(row, 10_000_000_000))
-    values[REALISED_VARIANCE_1S] = variance_rate(&row.variance[0])
-    values[REALISED_VARIANCE_10S] = variance_rate(&row.variance[1])
-    values[REALISED_VARIANCE_60S] = variance_rate(&row.variance[2])
+    values[REALISED_VARIANCE_1S] = row.variance[0].rate
+    values[REALISED_VARIANCE_10S] = row.variance[1].rate
+    values[REALISED_VARIANCE_60S] = row.variance[2].rate

@@ -10,9 +10,7 @@ class StepTimes:
     resolution_ns: float
     messages: int
 
-    def __init__(
-        self, ns: NDArray[np.float64], overhead_ns: float, resolution_ns: float, messages: int
-    ) -> None: ...
+    def __init__(self, ns: NDArray[np.float64], overhead_ns: float, resolution_ns: float, messages: int) -> None: ...
     def row(self, name: str) -> dict[str, Any]: ...
 
 def time_steps(

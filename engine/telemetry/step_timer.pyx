@@ -3,7 +3,7 @@
 The clock is the time-stamp counter, calibrated against CLOCK_MONOTONIC over the run itself. Each message is timed on
 its own, or each `group` of messages together; the cost of reading the counter (a median, measured before and after) is
 subtracted. A serialised reading hides what the processor overlaps and has a resolution of a few ns: for steps below
-about 50 ns the mean over groups is the honest figure. Nothing is filtered: the machine's interruptions are in the maximum.
+about 50 ns the mean over groups is the honest figure. Nothing is filtered: the machine's pauses are in the maximum.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -60,10 +60,9 @@ cdef uint64_t gcd(uint64_t a, uint64_t b) noexcept nogil:
 
 cdef int64_t _resolution_ticks() except -1:
     """Smallest step between different readings: some hosts advance the counter by 10 ns at a time."""
-    cdef int64_t i
-    cdef uint64_t first = ticks_now(), second
-    cdef uint64_t steps = 0
-    for i in range(OVERHEAD_SAMPLES):
+    cdef int64_t _sample
+    cdef uint64_t first = ticks_now(), second, steps = 0
+    for _sample in range(OVERHEAD_SAMPLES):
         second = ticks_now()
         steps = gcd(steps, second - first)
         first = second

@@ -106,3 +106,14 @@ def test_deleting_an_unknown_level_does_nothing() -> None:
 def test_capacity_errors_name_field_and_limit(window_ticks: int) -> None:
     with pytest.raises(ValueError, match="window_ticks must be a power of two from 64"):
         PriceLevels(Side.BID, window_ticks)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_many_levels_at_once_are_the_same_as_one_by_one(side: Side) -> None:
+    random = np.random.default_rng(7)
+    prices, lots = random.integers(0, 9_000, 3_000), random.integers(0, 3, 3_000)
+    one, all_at_once = PriceLevels(side, 512), PriceLevels(side, 512)
+    for price, quantity in zip(prices.tolist(), lots.tolist(), strict=True):
+        one.set(price, quantity)
+    assert all_at_once.set_all(prices, lots) == 0
+    assert one.best_levels(9_999) == all_at_once.best_levels(9_999)

@@ -54,3 +54,12 @@ def test_a_fault_is_an_error() -> None:
     records = FeedScript(row=9).batch({1: 1, 2: 1}, {}).records()
     with pytest.raises(RuntimeError, match="fault 1"):
         time_steps(stage.step(), records)
+
+
+def test_steps_before_run_on_every_message_and_are_not_timed() -> None:
+    first, timed = BookStage(instruments()), BookStage(instruments())
+    times = time_steps(timed.step(), script().records(), warmup=4, before=[first.step()])
+    assert times.messages == 200
+    assert first.rows(BOOK_VIEW).tobytes() == timed.rows(BOOK_VIEW).tobytes()
+    with pytest.raises(ValueError, match="steps before"):
+        time_steps(timed.step(), script().records(), group=2, before=[first.step()])
