@@ -5,7 +5,7 @@ from ipc.atomics cimport load_relaxed, store_relaxed
 cdef enum:
     SUB_BITS = 5             # 32 buckets for each power of two: a value is known to 1/32
     BUCKETS = 1024           # 0 ns to 2^36 ns, about 68.7 s; what is longer falls into the last
-    LARGEST = 68719476735    # 2^36 - 1
+    LARGEST_BITS = 36
 
 cdef struct Histogram:
     int64_t total            # sum of the values
@@ -25,7 +25,7 @@ cdef inline int bucket_of(int64_t value) noexcept nogil:
     cdef int shift
     if value < 0:
         return 0
-    if value > LARGEST:
+    if value >> LARGEST_BITS:
         return BUCKETS - 1
     shift = 63 - leading_zeros(<uint64_t> value | 32) - SUB_BITS
     return <int> ((shift << SUB_BITS) + (value >> shift))

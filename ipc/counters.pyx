@@ -28,7 +28,7 @@ CACHE_LINE = 64
 DIRECTORY_ENTRY = np.dtype([("name", "S48"), ("kind", "<i8"), ("offset", "<i8")])
 assert DIRECTORY_ENTRY.itemsize == 64
 assert sizeof(Histogram) == 64 + 8 * BUCKETS
-assert bucket_of(LARGEST) == BUCKETS - 1
+assert bucket_of((1LL << LARGEST_BITS) - 1) == BUCKETS - 1
 
 
 def bucket_ceilings():

@@ -1,12 +1,12 @@
-# What a consumer does when a poll brought nothing. Spin and yield read no clock; block sleeps for a bounded time.
+# What a consumer does when a poll brought nothing.
 from libc.stdint cimport int64_t, uint32_t
 
 cdef enum:
     WAIT_SPIN = 0            # pause: only for a process that owns a core
-    WAIT_YIELD = 1           # sched_yield: cores are shared
+    WAIT_YIELD = 1           # sched_yield, and naps of microseconds while others want the core: cores are shared
     WAIT_BLOCK = 2           # bounded futex wait: cold consumers only
 
-# Call after an empty poll: returns at once (spin, yield) or when *watched is no longer `seen`, after a wake-up or when
+# Call after an empty poll: returns soon (spin, yield) or when *watched is no longer `seen`, after a wake-up or when
 # timeout_ns is over (block). `sleeping` is the futex word of the segment; NULL makes block a plain bounded sleep.
 cdef void wait(
     int strategy, const int64_t *watched, int64_t seen, uint32_t *sleeping, int64_t timeout_ns
