@@ -1,7 +1,7 @@
 """The paper venue: orders meet the live book with assumed latency, queue position and fees (`fill_models.py`)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,10 +10,23 @@ from engine.gateway.attempts import Attempt
 from engine.gateway.fill_models import FillModels
 from engine.gateway.paper_market import PaperMarket
 from engine.gateway.venue import ReportSink
+from engine.run_files import RunFiles
 from ipc.messages import MESSAGE, REPORT_DETAIL, Action, Flag, Kind, Refusal, ReportKind
-from ipc.ring import Consumer
+from ipc.ring import Consumer, Ring
+
+if TYPE_CHECKING:
+    from engine.gateway.process import GatewayProcessSettings
 
 REPORT_RECORDS = 512
+CONSUMER_NAME = "paper"
+
+
+def make_venue(
+    settings: "GatewayProcessSettings", files: RunFiles, instruments: np.ndarray[Any, Any], report: ReportSink
+) -> "PaperVenue":
+    """The paper venue of a gateway process, reading the run's market ring from its head on."""
+    market = Ring.attach(files.ring("market")).consumer(CONSUMER_NAME)
+    return PaperVenue(instruments, market, settings.paper, report)
 
 
 class PaperVenue:
