@@ -1,7 +1,5 @@
 """Settings of the built-in exchange."""
 
-from pathlib import Path
-
 import msgspec
 
 
@@ -75,8 +73,8 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     symbols: tuple[SymbolSettings, ...] = (SymbolSettings(),)
     flow: FlowSettings = FlowSettings()
     faults: tuple[Fault, ...] = ()
-    ledger_file: Path | None = None
-    credentials_file: Path | None = None
+    ledger_file: str = ""  # "" keeps the ledger in memory only
+    credentials_file: str = ""  # "" lets nobody trade
     base_balance: str = "1000"
     quote_balance: str = "100000000"
     orders_per_10_s: int = 100

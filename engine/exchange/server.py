@@ -11,6 +11,7 @@ POST /bot4/disconnect?channel=market|orders     POST /bot4/trading?symbol=BTCUSD
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -70,7 +71,7 @@ class ExchangeServer:
     def __init__(self, settings: ExchangeSettings) -> None:
         self.settings = settings
         self.misbehaviour = Misbehaviour(settings.seed, settings.faults)
-        self.ledger = Ledger(settings.ledger_file)
+        self.ledger = Ledger(Path(settings.ledger_file) if settings.ledger_file else None)
         self.port = 0
         self.steps = 0
         self._streams = Subscribers(self.misbehaviour)
@@ -78,7 +79,7 @@ class ExchangeServer:
             symbol.symbol: Market(symbol, settings.flow, (settings.seed, index), self._streams)
             for index, symbol in enumerate(settings.symbols)
         }
-        keys = {} if settings.credentials_file is None else read_keys(settings.credentials_file)
+        keys = read_keys(Path(settings.credentials_file)) if settings.credentials_file else {}
         self.accounts = {key.account: self._account(key.account, i + 1) for i, key in enumerate(keys.values())}
         self._limits = RateLimits(settings.orders_per_10_s, settings.request_weight_per_minute)
         self.desk = Desk(self.markets, self.ledger, self._tell)

@@ -60,7 +60,7 @@ def key_files(tmp_path: Path) -> tuple[Path, Path]:
 async def exchange(tmp_path: Path, key_files: tuple[Path, Path]) -> AsyncIterator[ExchangeServer]:
     """An exchange whose book is empty and whose flow stands still."""
     server = ExchangeServer(
-        ExchangeSettings(flow=STILL, credentials_file=key_files[0], ledger_file=tmp_path / "ledger.jsonl")
+        ExchangeSettings(flow=STILL, credentials_file=str(key_files[0]), ledger_file=str(tmp_path / "ledger.jsonl"))
     )
     await server.start()
     yield server

@@ -22,7 +22,7 @@ def run(settings: ExchangeSettings, pipe: Connection) -> None:
 
 def test_process_says_where_it_listens_and_stops_clean_on_sigterm(tmp_path: Path) -> None:
     ours, theirs = multiprocessing.Pipe()
-    settings = ExchangeSettings(ledger_file=tmp_path / "ledger")
+    settings = ExchangeSettings(ledger_file=str(tmp_path / "ledger"))
     process = multiprocessing.get_context("spawn").Process(target=run, args=(settings, theirs))
     process.start()
     assert ours.poll(20)

@@ -132,7 +132,7 @@ async def test_altered_request_fails_its_signature(client: RawClient) -> None:
 
 async def test_hmac_key_signs_each_request_but_cannot_log_on(tmp_path: Path) -> None:
     exchange_file, trader_file = make_credentials(tmp_path, kind="hmac")
-    server = ExchangeServer(ExchangeSettings(flow=STILL, credentials_file=exchange_file))
+    server = ExchangeServer(ExchangeSettings(flow=STILL, credentials_file=str(exchange_file)))
     await server.start()
     credentials = json.loads(trader_file.read_text())
 
@@ -155,7 +155,7 @@ async def test_hmac_key_signs_each_request_but_cannot_log_on(tmp_path: Path) -> 
 
 async def test_orders_beyond_the_limit_are_refused_with_the_time_to_wait(tmp_path: Path) -> None:
     exchange_file, trader_file = make_credentials(tmp_path)
-    server = ExchangeServer(ExchangeSettings(flow=STILL, credentials_file=exchange_file, orders_per_10_s=2))
+    server = ExchangeServer(ExchangeSettings(flow=STILL, credentials_file=str(exchange_file), orders_per_10_s=2))
     await server.start()
     async with (
         aiohttp.ClientSession(f"http://{server.address}") as http,

@@ -32,7 +32,7 @@ async def exchange(key_files: tuple[Path, Path], request: pytest.FixtureRequest)
     server = ExchangeServer(
         ExchangeSettings(
             flow=getattr(request, "param", STILL),
-            credentials_file=key_files[0],
+            credentials_file=str(key_files[0]),
             orders_per_10_s=PLENTY,
             request_weight_per_minute=PLENTY,
         )

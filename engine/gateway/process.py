@@ -1,0 +1,248 @@
+"""The gateway process: orders from the order ring to the venue, each number once; reports back to the reports ring.
+
+The way of order n, and where a kill -9 leaves it:
+
+    read from the ring    not marked: the next gateway reads it again
+    (durability "disk")   waits until the journal has order n on disk
+    halt word, limits     refused: marked REFUSED, reported, marked FINISHED; repeated from the mark after a kill
+    marked ATTEMPTED      from here on never sent again: the next gateway reports it UNKNOWN and asks the venue
+    sent
+    reported              by reports; with the final one in the ring it is marked FINISHED
+"""
+
+import asyncio
+import importlib
+import os
+import signal
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import uvloop
+
+from engine import clock
+from engine.gateway import credentials
+from engine.gateway.attempts import AttemptRecord, State
+from engine.gateway.config import GatewaySettings
+from engine.gateway.fill_models import FillModels
+from engine.gateway.halt import HaltWord
+from engine.gateway.publisher import ReportPublisher
+from engine.gateway.session import BinanceSession
+from engine.gateway.venue import ReportSink, Venue
+from engine.journal.status import JournalStatus
+from engine.run_files import RunFiles
+from ipc import waiting
+from ipc.bus import Heartbeat, Publisher
+from ipc.counters import Counters
+from ipc.messages import MESSAGE, ORDER_DETAIL, Action, Refusal
+from ipc.ring import Consumer, Ring
+
+CONSUMER_NAME = "gateway"
+BATCH_RECORDS = 64
+HEARTBEAT_INTERVAL_NS = 500_000_000
+STOP_DRAIN_S = 1.0
+COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
+HISTOGRAMS = ("handle",)  # from the look at the order ring that found it to the venue's submit returned
+
+
+class GatewayProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`directory` is the folder of the run, `shared` its shared memory (run_files.py)."""
+
+    run_id: str
+    directory: str
+    shared: str
+    epoch: int
+    spinners: int = 2  # processes of this run that would like to spin
+    venue: Literal["binance", "paper"] = "binance"
+    durability: Literal["ring", "disk"] = "ring"
+    gateway: GatewaySettings = GatewaySettings()
+    paper: FillModels = FillModels()
+
+
+def main(settings: GatewayProcessSettings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises UserError, IntegrityError, SegmentError."""
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: GatewayProcessSettings) -> None:
+    files = RunFiles(settings.run_id, Path(settings.directory), Path(settings.shared))
+    await Gateway(files, settings).run()
+
+
+def make_venue(settings: GatewayProcessSettings, files: RunFiles, instruments: np.ndarray, report: ReportSink) -> Venue:
+    """The venue asked for. `engine/gateway/paper.py` offers the same function for `paper`."""
+    if settings.venue == "paper":
+        paper: Any = importlib.import_module("engine.gateway.paper")
+        venue: Venue = paper.make_venue(settings, files, instruments, report)
+        return venue
+    key = credentials.load(settings.gateway.credential_file)
+    return BinanceSession(settings.gateway, key, instruments, settings.run_id, report, seed=os.getpid())
+
+
+class Gateway:
+    """One gateway: its record of attempts, its venue, and both rings."""
+
+    def __init__(self, files: RunFiles, settings: GatewayProcessSettings) -> None:
+        self._settings = settings
+        self._attempts = AttemptRecord(files.attempts, settings.gateway.attempts_capacity)
+        self._halt = HaltWord(files.halt, create=True)
+        path = files.counters("gateway")
+        self._counters = (
+            Counters.reopen(path)
+            if path.exists()
+            else Counters.create(path, epoch=settings.epoch, counters=COUNTERS, histograms=HISTOGRAMS)
+        )
+        self._publisher = ReportPublisher(Ring.attach(files.ring("reports")).producer(), self._attempts, self._counters)
+        self._venue = make_venue(settings, files, np.load(files.instruments), self._publisher.publish)
+        self._last_number = self._attempts.last_number()
+        self._consumer = self._attach(files)
+        self._journal_path = files.journal_status
+        self._journal: JournalStatus | None = None
+        self._waiting: deque[np.ndarray] = deque()  # read, and not yet durable or without a free row
+        self._records = np.zeros(BATCH_RECORDS, dtype=MESSAGE)
+        self._health = Publisher(files.health_socket)
+        self._beats, self._next_beat_ns = 0, 0
+        self._stopping_since: float | None = None
+        self._spins = waiting.choose(settings.spinners) == waiting.SPIN
+
+    def _attach(self, files: RunFiles) -> Consumer:
+        """A held consumer after the last number attempted: number n lies at places 2 (n - 1) and 2 (n - 1) + 1."""
+        ring = Ring.attach(files.ring("orders"))
+        return ring.consumer(CONSUMER_NAME, max(ring.base, 2 * self._last_number), hold=True)
+
+    # -- the life of the process --
+
+    async def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.ask_to_stop())
+        self._recover()
+        await self._venue.start()
+        await self._wait_for_venue()
+        while not self._may_leave():
+            now_ns = clock.utc_ns()
+            found = self._turn(now_ns)
+            self._beat(now_ns)
+            if not found and not self._spins:
+                time.sleep(self._settings.gateway.idle_sleep_us / 1e6)
+            await asyncio.sleep(0)
+        await self._venue.stop()
+        self._consumer.close()
+        self._publisher.close()
+        self._counters.close()
+
+    def ask_to_stop(self) -> None:
+        """What lies in the order ring is still sent; then it leaves."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+            self._publisher.stopping = True
+
+    def _may_leave(self) -> bool:
+        if self._stopping_since is None:
+            return False
+        idle = not self._waiting and not self._consumer.pending
+        return idle or time.monotonic() - self._stopping_since > STOP_DRAIN_S
+
+    async def _wait_for_venue(self) -> None:
+        """Waits a while for a first connection: orders that lie in the ring already are better sent than refused."""
+        session = self._venue
+        deadline = time.monotonic() + self._settings.gateway.connect_timeout_ms / 1_000
+        while isinstance(session, BinanceSession) and not session.connection.ready and time.monotonic() < deadline:
+            if self._stopping_since is not None:
+                return
+            self._beat(clock.utc_ns())
+            self._venue.poll(clock.utc_ns())
+            await asyncio.sleep(0.002)
+
+    def _recover(self) -> None:
+        """What the gateway before this one left without a final report."""
+        attempted = []
+        for attempt in self._attempts.unfinished():
+            if attempt.state == State.REFUSED:
+                self._publisher.publish_refusal(attempt, Refusal(attempt.venue_order_id))
+            elif attempt.action in (Action.NEW, Action.REPLACE):
+                attempted.append(attempt)
+            else:  # a cancel or a query: its target is asked for, and the core asks again
+                self._attempts.mark_finished(attempt.number)
+        self._venue.recover(attempted)
+
+    def _beat(self, now_ns: int) -> None:
+        if now_ns < self._next_beat_ns:
+            return
+        self._next_beat_ns = now_ns + HEARTBEAT_INTERVAL_NS
+        self._beats += 1
+        if isinstance(self._venue, BinanceSession):
+            self._counters.set("cuts", self._venue.connection.cuts)
+            self._counters.set("malformed", self._venue.connection.malformed)
+        self._health.publish(
+            Heartbeat(
+                process="gateway",
+                pid=os.getpid(),
+                epoch=self._settings.epoch,
+                number=self._beats,
+                time_ns=now_ns,
+                state="running" if self._stopping_since is None else "stopping",
+                progress=self._last_number + self._publisher.published,
+            )
+        )
+
+    # -- orders --
+
+    def _turn(self, now_ns: int) -> bool:
+        """One look at the order ring and at the venue; True when an order was found."""
+        if not self._waiting:
+            count = self._consumer.receive(self._records)
+            if count < 0:
+                self._counters.increase("lapped", self._consumer.lost)
+            for start in range(0, max(count, 0), 2):
+                self._waiting.append(self._records[start : start + 2].copy())
+        found = bool(self._waiting)
+        while self._waiting and self._handle(self._waiting[0], now_ns):
+            self._waiting.popleft()
+            self._counters.observe("handle", clock.utc_ns() - now_ns)
+        self._venue.poll(now_ns)
+        return found
+
+    def _handle(self, order: np.ndarray, now_ns: int) -> bool:
+        """Sends or refuses one order; False when it has to wait."""
+        number = int(order[0]["order_id"])
+        if number > self._last_number:
+            if not self._is_durable(number) or not self._attempts.has_room(number):
+                return False
+            self._send(order, number, now_ns)
+            self._last_number = number
+            self._counters.increase("orders")
+        self._consumer.done(2 * number)
+        return True
+
+    def _send(self, order: np.ndarray, number: int, now_ns: int) -> None:
+        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
+        code = self._refusal(order, action)
+        if code != Refusal.NONE:
+            self._attempts.mark_refused(order, now_ns, code)
+            attempt = self._attempts.attempt(number)
+            assert attempt is not None
+            self._publisher.publish_refusal(attempt, code)
+            self._counters.increase("refused")
+            return
+        self._attempts.mark(order, now_ns)
+        self._venue.submit(order)
+        self._counters.increase("sent")
+        if action in (Action.CANCEL, Action.QUERY):
+            self._attempts.mark_finished(number)
+
+    def _refusal(self, order: np.ndarray, action: int) -> Refusal:
+        if self._halt.halted and action in (Action.NEW, Action.REPLACE):
+            return Refusal.GATEWAY_HALTED
+        return self._venue.refusal(order)
+
+    def _is_durable(self, number: int) -> bool:
+        if self._settings.durability == "ring":
+            return True
+        if self._journal is None:
+            if not self._journal_path.exists():
+                return False
+            self._journal = JournalStatus(self._journal_path)
+        return self._journal.durable_order_number >= number
