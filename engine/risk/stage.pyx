@@ -76,7 +76,7 @@ cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
 cdef void count_in(Desk *desk, const Case *case) noexcept nogil:
     """An approved order is part of the headroom at once; the account shows it when execution has taken it."""
     cdef Repeats *repeats = repeats_of(desk, case.order.instrument)
-    cdef int64_t left, limit = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS]
+    cdef int64_t left
     remember_order(
         repeats, ring_of(repeats), desk.repeat_mask, desk.state.core_time_ns, case.order.side, case.order.price_ticks,
         case.order.quantity_lots)
@@ -174,7 +174,7 @@ cdef void keep_time(Desk *desk, int64_t time_ns) noexcept nogil:
 
 cdef void watch(Desk *desk, const Message *cause, Outbox *outbox) noexcept nogil:
     """Renews every figure, orders or none, and throws the kill switch when the day's loss is reached."""
-    cdef int64_t left
+    cdef int64_t left, limit = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS]
     measure(desk)
     refill(&desk.state.orders, desk.state.core_time_ns, desk.view.limit[LIMIT_ORDER_RATE_PER_S],
            desk.view.limit[LIMIT_ORDER_BURST])
