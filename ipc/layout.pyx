@@ -1,6 +1,6 @@
 """The proof that the two faces of the message are one: ipc/message.pxd (C) against ipc/messages.py (numpy).
 
-Imported by `ipc.ring`; raises ImportError naming the first difference.
+`ipc.ring` calls `verify` at import, which raises ImportError naming the first difference.
 """
 
 from ipc cimport message as c
@@ -171,9 +171,6 @@ def verify():
         members = {member.name: int(member) for member in getattr(messages, name)}
         if values != members:
             different = sorted(set(values.items()) ^ set(members.items()))
-            raise ImportError(f"{name} differs between messages.py and layout.pyx: {different}")
+            raise ImportError(f"{name} differs between message.pxd or layout.pyx and messages.py: {different}; correct and build")
     if c.SOURCE_SHIFT != messages.SOURCE_SHIFT:
         raise ImportError(f"SOURCE_SHIFT differs: {c.SOURCE_SHIFT} and {messages.SOURCE_SHIFT}")
-
-
-verify()

@@ -32,11 +32,13 @@ from ipc.ring_file cimport (
 )
 from ipc cimport ring_file, waiting
 
-import ipc.layout  # refuses to import when ipc/message.pxd and ipc/messages.py differ
+from ipc import layout
 from ipc.ring_file import MAXIMUM_CONSUMERS
 from ipc.segment import REGISTRY_BYTE, WRITER_BYTE, SegmentError
 
 __all__ = ["MAXIMUM_CONSUMERS", "Consumer", "Producer", "Ring", "RingFull"]
+
+layout.verify()  # no ring moves a record while ipc/message.pxd and ipc/messages.py differ
 
 cdef enum:
     RETRIES = 64

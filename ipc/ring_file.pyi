@@ -75,6 +75,9 @@ class RingFile:
         Raises SegmentError when there is none of that name or it lives: stop it first.
         """
 
+    def remove(self) -> None:
+        """Removes the file of a dead run once it is drained. Raises SegmentError while a producer or consumer lives."""
+
     def find(self, name: str) -> int:
         """Slot of the consumer of that name, or -1."""
 

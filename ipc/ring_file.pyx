@@ -163,6 +163,13 @@ cdef class RingFile:
         finally:
             registry.release()
 
+    def remove(self):
+        """Removes the file of a dead run once it is drained. Raises SegmentError while a producer or consumer lives."""
+        living = [name for name, (_, alive) in self.cursors().items() if alive]
+        if self.has_producer() or living:
+            raise SegmentError(f"{self.path} is in use by {living or 'its producer'}: stop it before it is removed")
+        self.path.unlink()
+
     def find(self, name):
         """Slot of the consumer of that name, or -1."""
         cdef int slot

@@ -198,6 +198,26 @@ def test_read_for_recovery_gives_what_is_left_and_refuses_the_rest(memory: Path)
             ring.read(position, count)
 
 
+def test_ring_of_a_dead_run_is_drained_and_removed_and_a_living_one_is_not(memory: Path) -> None:
+    ring = make(memory, lossy=False, consumers=("journal",))
+    producer = ring.producer()
+    producer.send(message(2, value=5))
+    with pytest.raises(SegmentError, match="in use by its producer"):
+        ring.remove()
+    producer.close()
+    left = Ring.attach(ring.path)
+    position, alive = left.cursors()["journal"]
+    assert not alive
+    assert list(left.read(position, left.head - position)["price_ticks"]) == [5, 6]
+    journal = left.consumer("journal", start=position)
+    with pytest.raises(SegmentError, match=r"in use by \['journal'\]"):
+        ring.remove()
+    journal.close()
+    ring.remove()
+    again = make(memory, lossy=False, base=left.head)
+    assert again.producer().send(message(1)) == left.head
+
+
 def test_message_without_its_marks_is_refused(memory: Path) -> None:
     producer = make(memory, lossy=True).producer()
     unmarked = message(2)
