@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import IntegrityError
 from engine.journal.block import Block, Records, decode, header_of
 from engine.journal.manifest import Manifest, SegmentEntry, read_manifest, segment_path
-from engine.journal.segment import SegmentReader, sha256_of_file
+from engine.journal.segment import SegmentReader, has_begun, sha256_of_file
 from engine.journal.verify import Request, verify_segment
 from ipc.messages import MESSAGE
 
@@ -23,6 +23,7 @@ class Journal:
         self.run = run
         self.manifest = manifest
         self._live = live
+        self._verified: set[int] = set()  # segments
 
     @classmethod
     def open(cls, run: Path | str, *, verify: bool = True, live: bool = False) -> "Journal":
@@ -43,7 +44,7 @@ class Journal:
         return [
             entry
             for entry in self.manifest.segments
-            if not entry.removed and (entry.end_position is not None or segment_path(self.run, entry.number).exists())
+            if not entry.removed and (entry.end_position is not None or has_begun(segment_path(self.run, entry.number)))
         ]
 
     @property
@@ -52,13 +53,19 @@ class Journal:
         segments = self.segments
         return segments[0].first_position if segments else 0
 
-    def verify(self) -> None:
-        """Reads everything. Raises IntegrityError naming segment, and block and record where the damage is in one."""
+    def verify(self, position: int = 0) -> None:
+        """Reads everything from the segment that holds `position` on; what was verified before is not read again.
+
+        Raises IntegrityError naming segment, and block and record where the damage is in one.
+        """
         for entry in self.segments:
+            if entry.number in self._verified or (entry.end_position or position + 1) <= position:
+                continue
             if entry.sha256 is not None:
                 self._verify_closed(entry)
             elif not (self._live and entry is self.manifest.segments[-1]):
                 self._verify_open(entry)
+            self._verified.add(entry.number)
 
     def blocks(self, position: int = 0) -> Iterator[Block]:
         """Blocks in order, from the one that holds `position` on. Raises IntegrityError at the first wrong one."""

@@ -54,9 +54,13 @@ class Recovery:
 def recover(run: Path | str, build_id: str = "") -> Recovery:
     """Reads the journal of a run whose journal process has drained the ring, or is dead and was drained for.
 
+    Verified is what is needed: everything from the snapshot on.
+
     Raises UserError when there is no run, IntegrityError when the journal is damaged or does not reach back far enough.
     """
-    journal = Journal.open(run, live=has_live_writer(Path(run)))
+    journal = Journal.open(run, verify=False, live=has_live_writer(Path(run)))
+    newest = journal.segments[-1:]
+    journal.verify(newest[0].first_position if newest else 0)
     last = journal.last_block()
     end = last.end_position if last else 0
     snapshot, passed_over = latest_snapshot(
@@ -71,11 +75,13 @@ def recover(run: Path | str, build_id: str = "") -> Recovery:
             f"{run}: the journal starts at {journal.first_position} and no snapshot fits "
             f"({'; '.join(passed_over) or 'there is none'}); restore the removed segments or a snapshot"
         )
+    position = snapshot.position if snapshot else 0
+    journal.verify(position)
     return Recovery(
         journal=journal,
         snapshot=snapshot,
         passed_over=passed_over,
-        position=snapshot.position if snapshot else 0,
+        position=position,
         end_position=end,
         inputs=last.inputs if last else 0,
         orders=last.orders if last else 0,

@@ -16,6 +16,8 @@ from pathlib import Path
 import lmdb
 import msgspec
 
+from engine.errors import Exit, UserError
+
 PAGE_BYTES = 4096
 PAGE_HEADER_BYTES = 16
 SPARE_PAGES = 64  # for the tree above the blocks and for LMDB's list of free pages
@@ -24,7 +26,7 @@ READERS = 126
 FULL_CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class JournalUnwritable(Exception):
+class JournalUnwritable(UserError):
     """Nothing was written, and the writer must stop consuming. `full`: room may come back, trying again is safe.
 
     Otherwise the disk failed: pages that it did not take are no longer marked as unwritten, so only a new process that
@@ -32,7 +34,7 @@ class JournalUnwritable(Exception):
     """
 
     def __init__(self, message: str, *, full: bool) -> None:
-        super().__init__(message)
+        super().__init__(message, Exit.FAILED)
         self.full = full
 
 
@@ -50,6 +52,11 @@ def key_of(position: int) -> bytes:
 def position_of(key: bytes) -> int:
     (position,) = struct.unpack(">q", key)
     return int(position)
+
+
+def has_begun(path: Path) -> bool:
+    """Whether there is anything in the file: a writer that died between making it and LMDB's first page left none."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def sha256_of_file(path: Path) -> str:

@@ -31,6 +31,7 @@ from engine.journal.segment import (
     PreviousSegment,
     SegmentReader,
     SegmentWriter,
+    has_begun,
     sha256_of_file,
     unwritable_as_such,
 )
@@ -139,19 +140,20 @@ class Store:
                     raise IntegrityError(f"journal segment {entry.number}: its end is missing; restore it from a copy")
                 entry.sha256 = sha256_of_file(segment_path(self.run, entry.number))
         last = segments[-1]
-        if segment_path(self.run, last.number).exists():
+        path = segment_path(self.run, last.number)
+        if has_begun(path):
             if last.sha256 is None:
                 _verify(self.run, last)
-            elif sha256_of_file(segment_path(self.run, last.number)) != last.sha256:
+            elif sha256_of_file(path) != last.sha256:
                 raise IntegrityError(f"journal segment {last.number}: SHA-256 differs from the manifest's")
         elif last.sha256 is not None:
-            raise IntegrityError(f"journal segment {last.number}: {segment_path(self.run, last.number)} is missing")
+            raise IntegrityError(f"journal segment {last.number}: {path} is missing; restore it from a copy")
         return self._last_progress()
 
     def _last_progress(self) -> Progress:
         for entry in reversed(self.manifest.segments):
             path = segment_path(self.run, entry.number)
-            if not path.exists():
+            if not has_begun(path):
                 continue
             reader = SegmentReader(path, live=False)
             last = reader.last()

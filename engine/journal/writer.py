@@ -1,4 +1,8 @@
-"""Moves the journal ring onto the disk: what is there is one commit, so groups grow with the load and only then."""
+"""Moves the journal ring onto the disk: what is there is one commit, so groups grow with the load and only then.
+
+With durability "disk" a commit's meta page is synced at once, unless the group was full: then more is waiting, and the
+next commit syncs it at no cost. With "ring" nobody waits for it, and it is synced by the next commit or when idle.
+"""
 
 import time
 from typing import Protocol
@@ -105,6 +109,8 @@ class Writer:
     def _commit(self, started_ns: int) -> int:
         count = self._waiting
         self.store.append(self._buffer, count)
+        if self._syncs_at_once and count < self._buffer.capacity:
+            self.store.sync()
         self._waiting = 0
         self._source.done(self._source.position)
         self._last_commit_ns = time.monotonic_ns()

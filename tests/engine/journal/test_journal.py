@@ -1,17 +1,23 @@
 """Written, closed, reopened, read back: the journal as its users see it."""
 
+import pydoc
+from collections.abc import Callable
+
+import msgspec
 import numpy as np
 import pytest
 
 from engine.errors import UserError
 from engine.journal.block import check_hashes
+from engine.journal.config import JournalSettings
 from engine.journal.manifest import read_manifest, segment_path
 from engine.journal.reader import Journal
-from engine.journal.segment import sha256_of_file
+from engine.journal.segment import SegmentWriter, sha256_of_file
 from engine.journal.status import JournalState
 from engine.journal.store import Store
+from engine.journal.writer import Writer
 from ipc.messages import Kind
-from tests.engine.journal.conftest import Desk
+from tests.engine.journal.conftest import SMALL, Desk
 
 
 def test_records_come_back_in_order_across_segments(desk: Desk) -> None:
@@ -79,6 +85,99 @@ def test_a_commit_is_durable_with_the_next_one_or_when_idle(desk: Desk) -> None:
     assert writer.store.is_durable
     writer.close()
     assert desk.status.durable_position == len(desk.everything)
+
+
+def test_with_durability_disk_a_commit_is_on_disk_when_it_is_reported(
+    make_desk: Callable[[JournalSettings], Desk],
+) -> None:
+    desk = make_desk(msgspec.structs.replace(SMALL, durability="disk"))
+    writer = desk.open_writer()
+    for _ in range(3):
+        desk.send(10)
+        writer.step()
+        assert desk.status.durable_position == desk.status.position == len(desk.everything)
+        assert desk.status.durable_order_number == desk.status.order_number
+    writer.close()
+
+
+def test_under_full_load_a_commit_is_on_disk_with_the_next(make_desk: Callable[[JournalSettings], Desk]) -> None:
+    desk = make_desk(msgspec.structs.replace(SMALL, durability="disk", group_records=100))
+    writer = desk.open_writer()
+    desk.inputs = 1  # begins with a message of one record
+    while True:
+        desk.send(200)
+        before = desk.status.position
+        if writer.step() == 100:
+            break
+        writer.drain()
+    assert desk.status.durable_position == before
+    writer.close()
+
+
+class Died(BaseException):
+    """As kill -9 would: nothing after it runs."""
+
+
+def write_with_cuts(writer: Writer) -> None:
+    for _ in range(3):
+        writer.step()
+        writer.store._note_hash(writer.store._segment, wait=True)  # else noted by whichever commit comes after it
+
+
+STEPS_OF_A_CUT = [
+    "engine.journal.store.write_manifest",
+    "engine.journal.store.sync_folder",
+    "engine.journal.store.SegmentWriter",
+    "engine.journal.store.sha256_of_file",
+    "engine.journal.segment.SegmentWriter.append",
+    "engine.journal.segment.SegmentWriter.name_previous",
+    "engine.journal.segment.SegmentWriter.sync",
+    "engine.journal.segment.SegmentWriter.close",
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS_OF_A_CUT)
+def test_a_writer_that_dies_at_any_step_of_a_cut_leaves_a_whole_journal(
+    desk: Desk, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = desk.open_writer()
+    desk.send(1000)
+    writer.drain()
+    module, _, name = step.rpartition(".")
+    real = getattr(pydoc.locate(module), name)
+
+    def deadly(*arguments: object) -> object:
+        if when == "after":
+            real(*arguments)
+        raise Died(step)
+
+    segments = len(writer.store.manifest.segments)
+    monkeypatch.setattr(SegmentWriter, "has_room", lambda self, size: False)
+    monkeypatch.setattr(step, deadly)
+    desk.send(500)
+    with pytest.raises(Died):
+        write_with_cuts(writer)
+    monkeypatch.undo()
+    desk.abandon(writer)
+    writer = desk.open_writer()
+    writer.drain()
+    writer.close()
+    journal = Journal.open(desk.run)
+    np.testing.assert_array_equal(journal.read(), desk.everything)
+    assert len(journal.segments) >= segments
+    assert all(entry.sha256 for entry in journal.segments)
+
+
+def test_a_segment_file_that_was_only_made_is_begun_again(desk: Desk) -> None:
+    segment_path(desk.run, 0).parent.mkdir()
+    segment_path(desk.run, 0).touch()
+    assert Journal.open(desk.run).segments == []
+    writer = desk.open_writer()
+    desk.send(100)
+    writer.drain()
+    writer.close()
+    np.testing.assert_array_equal(Journal.open(desk.run).read(), desk.everything)
 
 
 def test_a_dead_writer_is_followed_by_one_that_goes_on_where_it_committed(desk: Desk) -> None:

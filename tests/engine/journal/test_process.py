@@ -143,7 +143,7 @@ def test_a_full_disk_stops_the_ring_and_nothing_is_lost_when_room_comes_back(
     writer.store._settings = SMALL
     writer._retry_at_ns = 0
     writer.drain()
-    assert desk.status.state is JournalState.RUNNING
+    assert JournalState(desk.status.state) is JournalState.RUNNING
     writer.close()
     records = Journal.open(desk.run).read()
     np.testing.assert_array_equal(records, desk.everything[: len(records)])

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,24 @@ def test_a_flipped_byte_in_an_open_segment_stops_reader_and_writer(desk: Desk) -
         Journal.open(desk.run)
     with pytest.raises(IntegrityError, match="position 123"):
         desk.open_writer()
+
+
+def test_a_flipped_byte_anywhere_in_an_open_segment_gives_an_error_or_the_true_records(desk: Desk) -> None:
+    writer = desk.open_writer()
+    for _ in range(30):
+        desk.send(20)
+        writer.drain()
+    desk.abandon(writer)
+    path = segment_path(desk.run, 0)
+    data = path.read_bytes()
+    random = np.random.default_rng(14)
+    for page in random.integers(len(data) // 4096, size=10):
+        damaged = bytearray(data)
+        damaged[4096 * int(page) + int(random.integers(64))] ^= 1 << int(random.integers(8))  # LMDB's own words
+        path.write_bytes(damaged)
+        with suppress(IntegrityError):
+            records = Journal.open(desk.run).read()
+            np.testing.assert_array_equal(records, desk.everything[: len(records)])
 
 
 def test_a_file_that_kills_its_reader_is_damaged_and_not_the_end_of_us(closed: Desk) -> None:
