@@ -246,6 +246,8 @@ cdef int64_t judge(
         return REFUSAL_INSTRUMENT_UNKNOWN
     if desk.strategies[detail.strategy].instrument != message.instrument:
         return REFUSAL_INSTRUMENT_UNKNOWN
+    if not ACTION_NEW <= detail.action <= ACTION_QUERY:
+        return REFUSAL_ORDER_UNKNOWN
     if detail.action != ACTION_NEW:
         refusal = judge_target(desk, detail, target)
     if refusal == REFUSAL_NONE and (detail.action == ACTION_NEW or detail.action == ACTION_REPLACE):
