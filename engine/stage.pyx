@@ -1,6 +1,10 @@
 """What every stage shares: memory that can be photographed, and steps and views offered as named capsules."""
 
-from cpython.pycapsule cimport PyCapsule_New, PyCapsule_GetPointer
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.pycapsule cimport (
+    PyCapsule_GetContext, PyCapsule_GetPointer, PyCapsule_New, PyCapsule_SetContext, PyCapsule_SetDestructor,
+)
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from ipc.message cimport Message, FLAG_MORE
@@ -64,6 +68,19 @@ cdef bytes STEP_NAME = b"bot4.step"
 cdef bytes VIEW_NAME = b"bot4.view"
 
 
+cdef void release_stage(object capsule) noexcept:
+    Py_DECREF(<object> <PyObject *> PyCapsule_GetContext(capsule))
+
+
+cdef object capsule_of(Stage stage, void *pointer, const char *name):
+    """A named capsule that holds a reference to the stage whose memory it points into."""
+    capsule = PyCapsule_New(pointer, name, NULL)
+    PyCapsule_SetContext(capsule, <void *> <PyObject *> stage)
+    Py_INCREF(stage)
+    PyCapsule_SetDestructor(capsule, release_stage)
+    return capsule
+
+
 cdef class _Mapping:
     """Zeroed, touched, page-aligned memory that lives as long as its stage."""
     cdef void *address
@@ -79,6 +96,9 @@ cdef class _Mapping:
     def __dealloc__(self):
         if self.address != NULL:
             munmap(self.address, self.size)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.address, self.size, 1, flags)  # read-only
 
 
 cdef class _StepOwner:
@@ -126,21 +146,25 @@ cdef class Stage:
     # -- QUERIES --
 
     def step(self, str name="step"):
-        """Capsule of a Step; valid while this object lives."""
-        return PyCapsule_New(&(<_StepOwner> self._steps[name]).value, STEP_NAME, NULL)
+        """Capsule of a Step. It keeps this stage alive."""
+        return capsule_of(self, &(<_StepOwner> self._steps[name]).value, STEP_NAME)
 
     def view(self, str name="view"):
-        """Capsule of a View; valid while this object lives."""
-        return PyCapsule_New(&(<_ViewOwner> self._views[name]).value, VIEW_NAME, NULL)
+        """Capsule of a View. It keeps this stage alive."""
+        return capsule_of(self, &(<_ViewOwner> self._views[name]).value, VIEW_NAME)
 
     def rows(self, dtype, str name="view"):
         """The rows of a view as a read-only numpy array of `dtype`, shape (count,). Live memory, not a copy."""
         cdef View view = (<_ViewOwner> self._views[name]).value
         if np.dtype(dtype).itemsize != view.stride:
             raise ValueError(f"view {name!r} has rows of {view.stride} bytes, {dtype} has {np.dtype(dtype).itemsize}")
-        array = np.asarray(<char[:view.stride * view.count]> <char *> view.rows).view(dtype)
-        array.flags.writeable = False
-        return array
+        cdef _Mapping mapping
+        cdef int64_t offset
+        for mapping in self._owners:  # the array keeps the mapping alive, whatever becomes of the stage
+            offset = <char *> view.rows - <char *> mapping.address
+            if 0 <= offset < mapping.size:
+                return np.frombuffer(mapping, dtype, view.count, offset)
+        raise ValueError(f"view {name!r} does not lie in a block of its stage")
 
     def snapshot(self):
         """Every block's bytes, in order: {name: bytes}."""
