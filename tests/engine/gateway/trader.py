@@ -89,15 +89,13 @@ class Known:
         return bool(FINAL & set(self.kinds)) or self.filled_lots >= self.quantity_lots
 
 
-class Trader:
-    def __init__(self, credentials: Credentials, address: str, **settings: object) -> None:
+class Book:
+    """Every order sent, and what was reported of it."""
+
+    def __init__(self) -> None:
         self.orders: dict[int, Known] = {}
         self.doubled_fills = 0
         self.number = 0
-        values = {**QUICK, "address": f"ws://{address}/ws-api/v3", **settings}
-        self.settings = GatewaySettings(**values)  # type: ignore[arg-type]
-        self.session = BinanceSession(self.settings, credentials, TABLE, RUN_ID, self.take)
-        self._polling: asyncio.Task[None] | None = None
 
     def take(self, records: np.ndarray) -> None:
         head, detail = records[0], records[1:].view(REPORT_DETAIL)[0]
@@ -121,6 +119,47 @@ class Trader:
     def kinds(self) -> Counter[ReportKind]:
         return Counter(kind for known in self.orders.values() for kind in known.kinds)
 
+    async def until(self, condition: object, seconds: float = 8.0) -> None:
+        assert callable(condition)
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain; open: {self.open_numbers()}"
+            await asyncio.sleep(0.002)
+
+    def check(self, exchange: ExchangeServer, doubled_requests: bool = False) -> None:
+        """Our word against the exchange's ledger: nothing lost, nothing doubled, the same position."""
+        ledger = exchange.ledger
+        for number, known in self.orders.items():
+            entry = ledger.orders.get(f"{RUN_ID}-{number}")
+            where = f"order {number}: {known} against {entry}"
+            if entry is None:
+                assert ReportKind.REJECTED in known.kinds or ReportKind.NOT_FOUND in known.kinds, where
+                continue
+            assert entry["received"] == 1 or doubled_requests, where
+            assert entry["filled_lots"] == known.filled_lots, where
+            assert ReportKind.NOT_FOUND not in known.kinds, where
+            assert known.final == (entry["state"] != "accepted"), where
+        names = {f"{RUN_ID}-{number}" for number in self.orders}
+        assert set(ledger.orders) <= names
+        assert ledger.positions.get("bot4/BTCUSDT", 0) == self.position_lots
+
+    def note(self, message: np.ndarray) -> None:
+        """Remembers an order about to be sent."""
+        detail = message[1:].view(ORDER_DETAIL)[0]
+        if detail["action"] in (Action.NEW, Action.REPLACE):
+            self.orders[self.number] = Known(int(message[0]["side"]), int(message[0]["quantity_lots"]))
+
+
+class Trader(Book):
+    """Orders straight into a session."""
+
+    def __init__(self, credentials: Credentials, address: str, **settings: object) -> None:
+        super().__init__()
+        values = {**QUICK, "address": f"ws://{address}/ws-api/v3", **settings}
+        self.settings = GatewaySettings(**values)  # type: ignore[arg-type]
+        self.session = BinanceSession(self.settings, credentials, TABLE, RUN_ID, self.take)
+        self._polling: asyncio.Task[None] | None = None
+
     # -- COMMANDS --
 
     async def start(self) -> None:
@@ -139,20 +178,11 @@ class Trader:
             self.session.poll(time.time_ns())
             await asyncio.sleep(0.001)
 
-    async def until(self, condition: object, seconds: float = 8.0) -> None:
-        assert callable(condition)
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {seconds} s in vain; open: {self.open_numbers()}"
-            await asyncio.sleep(0.002)
-
     def send(self, **fields: object) -> int:
         """Submits as the gateway process would; what it would refuse is a rejection. Returns the number."""
         self.number += 1
         message = order_message(self.number, **fields)  # type: ignore[arg-type]
-        detail = message[1:].view(ORDER_DETAIL)[0]
-        if detail["action"] in (Action.NEW, Action.REPLACE):
-            self.orders[self.number] = Known(int(message[0]["side"]), int(message[0]["quantity_lots"]))
+        self.note(message)
         refusal = self.session.refusal(message)
         if refusal == Refusal.NONE:
             self.session.submit(message)
@@ -166,20 +196,3 @@ class Trader:
 
     def cancel(self, number: int) -> int:
         return self.send(action=Action.CANCEL, target=number)
-
-    def check(self, exchange: ExchangeServer, doubled_requests: bool = False) -> None:
-        """Our word against the exchange's ledger: nothing lost, nothing doubled, the same position."""
-        ledger = exchange.ledger
-        for number, known in self.orders.items():
-            entry = ledger.orders.get(f"{RUN_ID}-{number}")
-            where = f"order {number}: {known} against {entry}"
-            if entry is None:
-                assert ReportKind.REJECTED in known.kinds or ReportKind.NOT_FOUND in known.kinds, where
-                continue
-            assert entry["received"] == 1 or doubled_requests, where
-            assert entry["filled_lots"] == known.filled_lots, where
-            assert ReportKind.NOT_FOUND not in known.kinds, where
-            assert known.final == (entry["state"] != "accepted"), where
-        names = {f"{RUN_ID}-{number}" for number in self.orders}
-        assert set(ledger.orders) <= names
-        assert ledger.positions.get("bot4/BTCUSDT", 0) == self.position_lots
