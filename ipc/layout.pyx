@@ -171,6 +171,6 @@ def verify():
         members = {member.name: int(member) for member in getattr(messages, name)}
         if values != members:
             different = sorted(set(values.items()) ^ set(members.items()))
-            raise ImportError(f"{name} differs between message.pxd or layout.pyx and messages.py: {different}; correct and build")
+            raise ImportError(f"{name} differs: {different}; mend messages.py, message.pxd or layout.pyx and build")
     if c.SOURCE_SHIFT != messages.SOURCE_SHIFT:
         raise ImportError(f"SOURCE_SHIFT differs: {c.SOURCE_SHIFT} and {messages.SOURCE_SHIFT}")
