@@ -315,8 +315,8 @@ cdef inline void check_crossed(Books *self, int64_t instrument, int64_t batches)
 cdef inline void advance_time(Books *self, int64_t time_ns) noexcept nogil:
     if time_ns > self.clock.core_time_ns:
         self.clock.core_time_ns = time_ns
-        if time_ns > self.clock.quiet_check_ns:
-            find_quiet_books(self)
+    if self.clock.core_time_ns > self.clock.quiet_check_ns:
+        find_quiet_books(self)
 
 
 cdef void find_quiet_books(Books *self) noexcept nogil:
