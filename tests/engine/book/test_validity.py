@@ -38,7 +38,7 @@ event = st.one_of(
 
 
 class Market:
-    """Two feeds, each with a clock of its own; a quote is true to the reference's book or false, and its id near the book's."""
+    """Two feeds, each with its own clock; a quote is true to the reference's book or false, its id near the book's."""
 
     def __init__(self) -> None:
         self.feeds = [FeedScript(0), FeedScript(1)]
