@@ -181,7 +181,7 @@ def test_a_segment_file_that_was_only_made_is_begun_again(desk: Desk) -> None:
 
 
 def test_a_dead_writer_is_followed_by_one_that_goes_on_where_it_committed(desk: Desk) -> None:
-    for _ in range(8):
+    for _ in range(4):
         writer = desk.open_writer()
         desk.send(500)
         writer.step()  # the rest stays in the ring

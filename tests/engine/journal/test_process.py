@@ -25,7 +25,7 @@ from ipc.ring import RingFull
 from tests.engine.journal.conftest import SMALL, Desk
 
 PROJECT = Path(__file__).resolve().parents[3]
-KILLS = 8
+KILLS = 5
 PATIENCE_S = 30.0
 
 
