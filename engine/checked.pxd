@@ -33,9 +33,15 @@ cdef extern from *:
     static inline int bot4_value(int64_t a, int64_t b, int64_t numerator, int64_t denominator,
                                  int64_t *floor, int64_t *ceiling) {
         bot4_i128 product, quotient;
+        int64_t ab;
         int rest;
         *floor = *ceiling = 0;
-        if (denominator <= 0 || __builtin_mul_overflow((bot4_i128)a * b, (bot4_i128)numerator, &product)) return 1;
+        if (denominator <= 0) return 1;
+        if (!__builtin_mul_overflow(a, b, &ab)) {  /* the usual case: no call into the 128-bit library */
+            product = (bot4_i128)ab * numerator;
+        } else if (__builtin_mul_overflow((bot4_i128)a * b, (bot4_i128)numerator, &product)) {
+            return 1;
+        }
         if (denominator == 1) {
             quotient = product;
             rest = 0;
