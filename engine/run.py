@@ -135,10 +135,30 @@ class Run:
         return str(line["address"])
 
     def _gateway_settings(self, common: dict[str, str]) -> GatewayProcessSettings:
-        raise NotImplementedError
+        config, gateway = self.config, self.config.gateway
+        if config.run.orders == "exchange":
+            gateway = msgspec.structs.replace(
+                gateway,
+                address=f"ws://{self._exchange_address()}/ws-api/v3",
+                credential_file=str(self.files.shared / "trader-key.json"),
+            )
+        return GatewayProcessSettings(
+            **common,
+            epoch=self.epoch,
+            spinners=SPINNERS,
+            venue="paper" if config.run.orders == "paper" else "binance",
+            durability=config.journal.durability,
+            gateway=gateway,
+            paper=config.paper,
+        )
 
     def _feed_settings(self, common: dict[str, str]) -> FeedProcessSettings:
-        raise NotImplementedError
+        return FeedProcessSettings(
+            **common,
+            epoch=self.epoch,
+            address=self._exchange_address() if self.config.run.market == "exchange" else "",
+            feed=self.config.feed,
+        )
 
     # -- the life of the run --
 
