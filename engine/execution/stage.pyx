@@ -36,8 +36,8 @@ from ipc.messages import OrderState
 ORDER_VIEW = np.dtype([(name, "<i8") for name in (
     "order_id", "instrument", "strategy", "side", "state", "price_ticks", "quantity_lots", "filled_lots",
     "cumulative_lots", "order_type", "time_in_force", "reduce_only", "tag", "venue_order_id", "replaces", "request",
-    "acknowledged", "counted_lots", "working", "sent_time_ns", "cancel_asked_ns", "deadline_ns", "is_open", "is_awaited",
-    "open_next", "open_previous", "wait_next", "wait_previous",
+    "acknowledged", "counted_lots", "working", "sent_time_ns", "cancel_asked_ns", "deadline_ns", "is_open",
+    "is_awaited", "open_next", "open_previous", "wait_next", "wait_previous",
 )])
 DESK_VIEW = np.dtype([(name, "<i8") for name in (
     "orders", "open_first", "open_last", "open_count", "wait_first", "wait_last", "longest_probe", "core_time_ns",
