@@ -79,6 +79,9 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     quote_balance: str = "100000000"
     orders_per_10_s: int = 100
     request_weight_per_minute: int = 6_000
+    remembered_orders: int = (
+        100_000  # closed client orders beyond are forgotten, oldest first; the ledger file has them
+    )
     send_queue_frames: int = 10_000  # a reader that falls further behind is disconnected
     session_ping_s: float = 20.0
 

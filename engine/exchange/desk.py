@@ -4,6 +4,7 @@ It checks what Binance's filters check, gives the order to the market, keeps the
 data stream (executionReport). Names and codes follow Binance's spot API (errors.md, user-data-stream.md).
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,13 +100,15 @@ Tell = Callable[[str, dict[str, Any]], None]  # (account name, event)
 class Desk:
     """All client orders of all markets."""
 
-    def __init__(self, markets: dict[str, Market], ledger: Ledger, tell: Tell) -> None:
+    def __init__(self, markets: dict[str, Market], ledger: Ledger, tell: Tell, remembered: int = 100_000) -> None:
         self._markets = markets
         self._ledger = ledger
         self._tell = tell
         self._by_order_id: dict[tuple[str, int], VenueOrder] = {}
         self._by_client_id: dict[tuple[str, str, str], VenueOrder] = {}
         self._open: dict[int, VenueOrder] = {}  # by identity of the order object
+        self._closed: deque[VenueOrder] = deque()
+        self._remembered = remembered
         self._automatic = 0
         for market in markets.values():
             market.on_events = self._on_events
@@ -270,7 +273,17 @@ class Desk:
     def _close(self, order: VenueOrder) -> None:
         order.account.lock(order.lock_asset, -order.locked_atoms)
         order.locked_atoms = 0
-        self._open.pop(id(order), None)
+        if self._open.pop(id(order), None) is not None:
+            self._closed.append(order)
+        while len(self._closed) > self._remembered:
+            self._forget(self._closed.popleft())
+
+    def _forget(self, order: VenueOrder) -> None:
+        symbol = order.market.symbol
+        self._by_order_id.pop((symbol, order.order_id), None)
+        key = (order.account.name, symbol, order.client_id)
+        if self._by_client_id.get(key) is order:
+            del self._by_client_id[key]
 
     def _note(self, event: str, order: VenueOrder, **more: Any) -> None:
         self._ledger.write(event, order.account.name, order.market.symbol, order.client_id, **more)

@@ -6,6 +6,7 @@ answer is sent and untouched by misbehaviour.
 
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import msgspec
 class Ledger:
     """Events in order, the state of every order by client id, and positions in lots."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.events: list[dict[str, Any]] = []
+    def __init__(self, path: Path | None = None, remembered: int = 100_000) -> None:
+        """Keeps the last `remembered` orders, and ten events for each, in memory; the file keeps all."""
+        self.events: deque[dict[str, Any]] = deque(maxlen=10 * remembered)
+        self._remembered = remembered
+        self._count = 0
         self.orders: dict[str, dict[str, Any]] = {}
         self.positions: dict[str, int] = {}  # account/symbol -> lots bought less lots sold
         self.duplicates = 0
@@ -32,7 +36,7 @@ class Ledger:
     def summary(self) -> dict[str, Any]:
         """What `/bot4/ledger` serves."""
         return {
-            "events": self.events,
+            "events": list(self.events),
             "orders": self.orders,
             "positions": self.positions,
             "duplicates": self.duplicates,
@@ -42,8 +46,9 @@ class Ledger:
 
     def write(self, event: str, account: str, symbol: str, client_id: str, **more: Any) -> None:
         """Events: received, duplicate, accepted, rejected, fill, cancelled, expired."""
+        self._count += 1
         record = {
-            "n": len(self.events) + 1,
+            "n": self._count,
             "time_ns": time.time_ns(),
             "event": event,
             "account": account,
@@ -54,15 +59,13 @@ class Ledger:
         self.events.append(record)
         if self._descriptor >= 0:
             os.write(self._descriptor, msgspec.json.encode(record) + b"\n")
-        if event == "received":
-            order = self.orders.setdefault(
-                client_id, {"received": 0, "state": "received", "filled_lots": 0, "fills": 0}
-            )
-            order["received"] += 1
-        elif event == "duplicate":
+        if event == "duplicate":
             self.duplicates += 1
+            return
+        order = self._order(client_id)
+        if event == "received":
+            order["received"] += 1
         elif event == "fill":
-            order = self.orders[client_id]
             order["filled_lots"] += more["lots"]
             order["fills"] += 1
             if more["remaining_lots"] == 0:
@@ -70,5 +73,13 @@ class Ledger:
             key = f"{account}/{symbol}"
             signed = more["lots"] if more["side"] == "BUY" else -more["lots"]
             self.positions[key] = self.positions.get(key, 0) + signed
-        elif event in ("accepted", "rejected", "cancelled", "expired"):
-            self.orders[client_id]["state"] = event
+        else:
+            order["state"] = event
+
+    def _order(self, client_id: str) -> dict[str, Any]:
+        order = self.orders.get(client_id)
+        if order is None:
+            order = self.orders[client_id] = {"received": 0, "state": "received", "filled_lots": 0, "fills": 0}
+            if len(self.orders) > self._remembered:
+                self.orders.pop(next(iter(self.orders)))
+        return order

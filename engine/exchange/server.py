@@ -71,7 +71,8 @@ class ExchangeServer:
     def __init__(self, settings: ExchangeSettings) -> None:
         self.settings = settings
         self.misbehaviour = Misbehaviour(settings.seed, settings.faults)
-        self.ledger = Ledger(Path(settings.ledger_file) if settings.ledger_file else None)
+        path = Path(settings.ledger_file) if settings.ledger_file else None
+        self.ledger = Ledger(path, 2 * settings.remembered_orders)
         self.port = 0
         self.steps = 0
         self._streams = Subscribers(self.misbehaviour)
@@ -82,7 +83,7 @@ class ExchangeServer:
         keys = read_keys(Path(settings.credentials_file)) if settings.credentials_file else {}
         self.accounts = {key.account: self._account(key.account, i + 1) for i, key in enumerate(keys.values())}
         self._limits = RateLimits(settings.orders_per_10_s, settings.request_weight_per_minute)
-        self.desk = Desk(self.markets, self.ledger, self._tell)
+        self.desk = Desk(self.markets, self.ledger, self._tell, settings.remembered_orders)
         self.api = OrderApi(self.markets, self.desk, self.accounts, keys, self._limits)
         self._market_connections: set[Connection] = set()
         self._order_connections: dict[Connection, Session] = {}
@@ -248,7 +249,7 @@ class ExchangeServer:
         return await self._market_data(request, request.match_info["streams"], False)
 
     async def _market_data(self, request: web.Request, streams: str, combined: bool) -> web.StreamResponse:
-        socket = web.WebSocketResponse(max_msg_size=1 << 16)
+        socket = web.WebSocketResponse(max_msg_size=1 << 16, heartbeat=self.settings.session_ping_s)
         await socket.prepare(request)
         connection = Connection(socket, request, self.settings.send_queue_frames)
         self._market_connections.add(connection)

@@ -5,7 +5,7 @@ the next gateway reads them. (Power loss is the business of the journal's `durab
 
     offset 0       8           16              24        28    29    30    31   32      40       48      56
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
-           |number |state_time |venue_order_id |instrum. |acti.|side |type |tif |price  |quantity|target |cumulat. |
+           |number |state_time |refusal        |instrum. |acti.|side |type |tif |price  |quantity|target |reserved |
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
 
 Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
@@ -33,7 +33,7 @@ ATTEMPT = np.dtype(
     [
         ("number", "<i8"),
         ("state_time", "<i8"),
-        ("venue_order_id", "<i8"),  # 0 until the venue has told it; of a REFUSED number: the Refusal
+        ("refusal", "<i8"),  # of a REFUSED number: the Refusal
         ("instrument", "<u4"),
         ("action", "u1"),
         ("side", "u1"),
@@ -42,7 +42,7 @@ ATTEMPT = np.dtype(
         ("price_ticks", "<i8"),
         ("quantity_lots", "<i8"),
         ("target_order_id", "<i8"),
-        ("cumulative_lots", "<i8"),
+        ("reserved", "<i8"),
     ]
 )
 assert ATTEMPT.itemsize == 64
@@ -62,7 +62,7 @@ class Attempt:
     number: int
     state: State
     time_ns: int
-    venue_order_id: int
+    refusal: Refusal
     instrument: int
     action: int
     side: int
@@ -71,7 +71,6 @@ class Attempt:
     price_ticks: int
     quantity_lots: int
     target_order_id: int
-    cumulative_lots: int
 
 
 class AttemptRecord:
@@ -140,11 +139,11 @@ class AttemptRecord:
 
         Raises ValueError for a number that was marked before: the caller would have sent it twice.
         """
-        self._write(order, now_ns, State.ATTEMPTED, 0)
+        self._write(order, now_ns, State.ATTEMPTED, Refusal.NONE)
 
     def mark_refused(self, order: np.ndarray, now_ns: int, code: Refusal) -> None:
         """Instead of the send: this number is never sent, and a restarted gateway repeats its rejection."""
-        self._write(order, now_ns, State.REFUSED, int(code))
+        self._write(order, now_ns, State.REFUSED, code)
 
     def mark_finished(self, number: int) -> None:
         """After the final report is in the reports ring."""
@@ -152,13 +151,7 @@ class AttemptRecord:
         if row["number"] == number:
             row["state_time"] |= State.FINISHED
 
-    def note(self, number: int, venue_order_id: int, cumulative_lots: int) -> None:
-        """What the venue has said so far; a help to recovery, not a condition of it."""
-        row = self._rows[number % self.capacity]
-        if row["number"] == number:
-            row["venue_order_id"], row["cumulative_lots"] = venue_order_id, cumulative_lots
-
-    def _write(self, order: np.ndarray, now_ns: int, state: State, venue_order_id: int) -> None:
+    def _write(self, order: np.ndarray, now_ns: int, state: State, refusal: Refusal) -> None:
         head, detail = order[0], order[1:2].view(ORDER_DETAIL)[0]
         number = int(head["order_id"])
         row = self._rows[number % self.capacity]
@@ -168,7 +161,7 @@ class AttemptRecord:
             raise ValueError(f"order number {number}: the row of {int(row['number'])} is not finished")
         row["state_time"] = State.FREE
         row["number"] = number
-        row["venue_order_id"] = venue_order_id
+        row["refusal"] = refusal
         row["instrument"] = head["instrument"]
         row["action"] = detail["action"]
         row["side"] = head["side"]
@@ -177,7 +170,6 @@ class AttemptRecord:
         row["price_ticks"] = head["price_ticks"]
         row["quantity_lots"] = head["quantity_lots"]
         row["target_order_id"] = detail["target_order_id"]
-        row["cumulative_lots"] = 0
         row["state_time"] = (now_ns & ~STATE_BITS) | state
 
 
@@ -186,7 +178,7 @@ def _attempt(row: np.void) -> Attempt:
         number=int(row["number"]),
         state=State(int(row["state_time"]) & STATE_BITS),
         time_ns=int(row["state_time"]) & ~STATE_BITS,
-        venue_order_id=int(row["venue_order_id"]),
+        refusal=Refusal(int(row["refusal"])),
         instrument=int(row["instrument"]),
         action=int(row["action"]),
         side=int(row["side"]),
@@ -195,5 +187,4 @@ def _attempt(row: np.void) -> Attempt:
         price_ticks=int(row["price_ticks"]),
         quantity_lots=int(row["quantity_lots"]),
         target_order_id=int(row["target_order_id"]),
-        cumulative_lots=int(row["cumulative_lots"]),
     )

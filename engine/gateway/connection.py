@@ -23,6 +23,9 @@ from engine.gateway.refusals import RATE_LIMIT_CODE, TIMESTAMP_CODE
 Answer = dict[str, Any]
 Done = Callable[[Answer | None], None]
 
+# what reading a frame that is not what it should be can raise (msgspec's errors are ValueErrors)
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+
 
 class Client(Protocol):
     """Who uses the connection."""
@@ -249,18 +252,18 @@ class Connection:
                 self.malformed += 1
                 return
             pending = self._pending.pop(number, None)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        except MALFORMED:
             self.malformed += 1
             return
         try:
             self._learn(body)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except MALFORMED:
             self.malformed += 1
         if pending is None:
             return
         try:
             pending.done(body)
-        except (KeyError, TypeError, ValueError):  # an answer that lacks what it must have is no answer
+        except MALFORMED:  # an answer that lacks what it must have is no answer
             self.malformed += 1
             pending.done(None)
 

@@ -82,7 +82,6 @@ class Order:
             client_id,
             replaces=attempt.target_order_id,
             standing=Standing.DOUBT,
-            venue_order_id=attempt.venue_order_id,
         )
 
     @property
@@ -132,27 +131,26 @@ class OrderWords:
         if cumulative_lots and order.open and order.filled_lots + lots < cumulative_lots:
             self._missing(order)
             return
+        maker = bool(trade["isMaker"])
+        report = Report(
+            kind=ReportKind.FILL,
+            order_id=order.number,
+            instrument=symbol.index,
+            side=order.side,
+            event_time_ns=int(trade["time"]) * NS_PER_MS,
+            price_ticks=price,
+            quantity_lots=lots,
+            cumulative_lots=order.filled_lots + lots,
+            venue_order_id=order.venue_order_id,
+            trade_id=trade_id,
+            fee_atoms=symbol.fee_atoms(trade["commission"], trade["commissionAsset"], price, lots, maker),
+            liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
+        )
         order.trades.add(trade_id)
         order.filled_lots += lots
-        maker = bool(trade["isMaker"])
-        if order.open:
-            order.standing = Standing.FINISHED if order.filled_lots >= order.quantity_lots else order.standing
-        self._say(
-            Report(
-                kind=ReportKind.FILL,
-                order_id=order.number,
-                instrument=symbol.index,
-                side=order.side,
-                event_time_ns=int(trade["time"]) * NS_PER_MS,
-                price_ticks=price,
-                quantity_lots=lots,
-                cumulative_lots=order.filled_lots,
-                venue_order_id=order.venue_order_id,
-                trade_id=trade_id,
-                fee_atoms=symbol.fee_atoms(trade["commission"], trade["commissionAsset"], price, lots, maker),
-                liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
-            )
-        )
+        if order.filled_lots >= order.quantity_lots:
+            order.standing = Standing.FINISHED
+        self._say(report)
 
     def status(self, order: Order, result: dict[str, Any]) -> None:
         """What order.status or a cancel's answer says. With a fill missing, the trades are fetched first."""

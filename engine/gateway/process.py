@@ -161,7 +161,7 @@ class Gateway:
         attempted = []
         for attempt in self._attempts.unfinished():
             if attempt.state == State.REFUSED:
-                self._publisher.publish_refusal(attempt, Refusal(attempt.venue_order_id))
+                self._publisher.publish_refusal(attempt, attempt.refusal)
             elif attempt.action in (Action.NEW, Action.REPLACE):
                 attempted.append(attempt)
             else:  # a cancel or a query: its target is asked for, and the core asks again
@@ -191,17 +191,18 @@ class Gateway:
     # -- orders --
 
     def _turn(self, now_ns: int) -> bool:
-        """One look at the order ring and at the venue; True when an order was found."""
+        """One look at the order ring and at the venue; True when an order was handled."""
         if not self._waiting:
             count = self._consumer.receive(self._records)
             if count < 0:
                 self._counters.increase("lapped", self._consumer.lost)
             for start in range(0, max(count, 0), 2):
                 self._waiting.append(self._records[start : start + 2].copy())
-        found = bool(self._waiting)
+        found = False
         while self._waiting and self._handle(self._waiting[0], now_ns):
             self._waiting.popleft()
             self._counters.observe("handle", clock.utc_ns() - now_ns)
+            found = True
         self._venue.poll(now_ns)
         return found
 
