@@ -9,6 +9,8 @@ FEATURE_VIEW: np.dtype[np.void]
 FORECAST_VIEW: np.dtype[np.void]
 WORKING_ORDER: np.dtype[np.void]
 ACCOUNT_VIEW: np.dtype[np.void]
+OWNER_VIEW: np.dtype[np.void]
+REPORT_VIEW: np.dtype[np.void]
 RISK_VIEW: np.dtype[np.void]
 
 class Stage:
