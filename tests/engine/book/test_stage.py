@@ -120,6 +120,14 @@ def test_a_quiet_book_is_stale_and_recovers_with_the_next_update() -> None:
     assert state(stage) == (BookState.STALE, BookReason.QUIET)
 
 
+def test_a_book_that_was_not_quiet_when_looked_at_is_looked_at_again() -> None:
+    stage, feed = valid_book(stale_after_ms=40)
+    stage.drive(feed.at(30).batch({98: 1}, {}).at(41).add(Kind.TIME).records())
+    assert state(stage) == VALID
+    stage.drive(feed.at(71).add(Kind.TIME).records())
+    assert state(stage) == (BookState.STALE, BookReason.QUIET)
+
+
 def test_a_quiet_book_is_found_while_others_keep_the_loop_busy() -> None:
     stage, _ = valid_book(stale_after_ms=100)
     other = FeedScript(row=1).snapshot(BIDS, ASKS)
