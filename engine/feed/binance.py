@@ -1,8 +1,8 @@
 """What is known of Binance's instruments, by market and symbol, and how its names become ours.
 
-Lots are the finest quantity seen in the venue's books, not its LOT_SIZE filter: orders that rest since the filter was finer
-(BTCUSDT spot: 25.426189 while the step is 0.00001) are part of the book, and must be exact. The step that the venue takes
-today is `minimum_quantity_lots`: an order's quantity must be a multiple of it.
+Lots are the finest quantity seen in the venue's books, not its LOT_SIZE filter: orders that rest since the filter was
+finer (BTCUSDT spot: 25.426189 while the step is 0.00001) are part of the book, and must be exact. The step that the
+venue takes today is `minimum_quantity_lots`: an order's quantity must be a multiple of it.
 """
 
 from typing import Any, NamedTuple

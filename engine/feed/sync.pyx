@@ -304,6 +304,11 @@ cdef class FeedHandler:
         )
 
     @property
+    def last_refusal(self):
+        """Refusal code of the last frame, 0 when it was taken."""
+        return self.frame.refusal
+
+    @property
     def refusal_counts(self):
         """Refusals by code, int64, shape (128,). Live memory."""
         return self._arrays["refusals"]

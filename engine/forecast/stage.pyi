@@ -10,12 +10,12 @@ SLOTS: int
 class ForecastStage(Stage):
     """Forecasts from feature rows.
 
-    instruments: rows of the instrument table. features: capsule of the feature stage's view. models: the slots, at most 8;
-    the first whose role is "active" is active at the start. A slot of kind "onnx" waits for FORECAST messages.
-    feature_names: names of the feature row in order; None means that every model's features are the row's first ones.
+    instruments: rows of the instrument table. features: capsule of the feature stage's view. models: the slots, at
+    most 8; the first whose role is "active" is active at the start. A slot of kind "onnx" waits for FORECAST messages.
+    feature_names: names of the feature row in order; None means that a model's features are the row's first ones.
 
-    Step "step" takes market kinds once per batch, and FORECAST, MODEL and TIME. View "view": FORECAST_VIEW, a row for each
-    instrument. Emits REFUSAL FORECAST_MISSING when a MODEL message names a model that is not in its slot.
+    Step "step" takes market kinds once per batch, and FORECAST, MODEL and TIME. View "view": FORECAST_VIEW, a row for
+    each instrument. Emits REFUSAL FORECAST_MISSING when a MODEL message names a model that is not in its slot.
     Raises ValueError for too many models or one whose features are not in `feature_names`.
     """
 
@@ -28,4 +28,4 @@ class ForecastStage(Stage):
         feature_names: Sequence[str] | None = None,
     ) -> None: ...
     def counters(self) -> dict[str, Any]:
-        """What happened so far: computed, expired, results_taken, results_ignored, models_changed, models_refused, active."""
+        """computed, expired, results_taken, results_ignored, models_changed, models_refused, and the active slot."""

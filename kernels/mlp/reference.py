@@ -10,7 +10,7 @@ MAXIMUM_LAYERS = 6  # hidden ones
 CHAINS = 4
 ACTIVATIONS = ("relu", "tanh")
 
-# tanh(x) on [-7.9, 7.9] as x P(x^2) / Q(x^2): the coefficients of Eigen's ptanh (Eigen 3.4, MathFunctionsImpl.h, MPL 2.0)
+# tanh(x) on [-7.9, 7.9] as x P(x^2) / Q(x^2): coefficients of Eigen 3.4, MathFunctionsImpl.h
 TANH_LIMIT = 7.90531110763549805
 TANH_ODD = (
     4.89352455891786e-03,
@@ -38,7 +38,9 @@ def hyperbolic_tangent(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(x * odd / even, dtype=np.float32)
 
 
-def dense(x_i: NDArray[np.float32], weights_io: NDArray[np.float32], bias_o: NDArray[np.float32]) -> NDArray[np.float32]:
+def dense(
+    x_i: NDArray[np.float32], weights_io: NDArray[np.float32], bias_o: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """bias + x @ weights, inputs added one after another."""
     total_o = bias_o.copy()
     for i in range(len(x_i)):
@@ -53,7 +55,8 @@ def dense_in_chains(
     sums = np.zeros((CHAINS, len(bias_o)), dtype=np.float32)
     for i in range(len(x_i)):
         sums[i % CHAINS] = sums[i % CHAINS] + x_i[i] * weights_io[i]
-    return bias_o + ((sums[0] + sums[1]) + (sums[2] + sums[3]))
+    total_o: NDArray[np.float32] = bias_o + ((sums[0] + sums[1]) + (sums[2] + sums[3]))
+    return total_o
 
 
 def mlp(

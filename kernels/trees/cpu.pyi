@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 class Trees:
     """An ensemble of regression trees of 32 inputs and 4 outputs, prepared for evaluation without the GIL.
 
-    Arrays as in `kernels.trees.reference`. Raises ValueError for shapes that do not fit, trees deeper than 8, features or
-    outputs that do not exist, and thresholds or leaves that are not numbers.
+    Arrays as in `kernels.trees.reference`. Raises ValueError for shapes that do not fit, trees deeper than 8, features
+    or outputs that do not exist, and thresholds or leaves that are not numbers.
     """
 
     ARRAYS: ClassVar[tuple[str, ...]]

@@ -6,8 +6,8 @@ Every tree is laid out as a perfect one of the same depth, its nodes numbered fr
     ├── 1 ── 3, 4      after `depth` steps the node number less (2**depth - 1) is the leaf
     └── 2 ── 5, 6
 
-A shorter branch is filled with nodes that always go left (threshold +infinity, NaN left). A value goes left when it is
-<= the threshold, both as float32; a NaN goes where the node says. This is BRANCH_LEQ of ONNX's TreeEnsembleRegressor and
+A shorter branch is filled with nodes that always go left (threshold +infinity, NaN left). A value goes left when it
+is <= the threshold, both as float32; a NaN goes where the node says. This is BRANCH_LEQ of ONNX's TreeEnsembleRegressor and
 LightGBM's numerical split.
 """
 
@@ -21,6 +21,7 @@ MAXIMUM_DEPTH = 8
 
 def trees(
     row_i: NDArray[np.float64],
+    *,
     features_tn: NDArray[np.uint8],
     thresholds_tn: NDArray[np.float32],
     nan_right_tn: NDArray[np.bool_],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.extras import optional
 from models.registry.onnx_trees import read_trees
 
 Arrays = dict[str, NDArray[Any]]
@@ -23,8 +24,7 @@ class NotCompilable(ValueError):
 
 def prepare(onnx_bytes: bytes) -> tuple[str, Arrays]:
     """Kind of evaluator ("linear", "gbdt", "mlp") and its arrays. Raises NotCompilable, with the reason."""
-    import onnx
-
+    onnx = optional("onnx")
     graph = onnx.load_model_from_string(onnx_bytes).graph
     nodes = [node for node in graph.node if node.op_type not in PASSED_OVER]
     if [node.op_type for node in nodes] == ["TreeEnsembleRegressor"]:
@@ -93,7 +93,9 @@ def _dense(layers: list[tuple[NDArray[Any], NDArray[Any], str]]) -> tuple[str, A
 def _linear(weights: NDArray[Any], bias: NDArray[Any], activation: str) -> Arrays:
     inputs, outputs = weights.shape
     if inputs > INPUTS or outputs > OUTPUTS or activation not in ("", "sigmoid"):
-        raise NotCompilable(f"a linear model of {inputs} inputs and {outputs} outputs ending in {activation or 'nothing'}")
+        raise NotCompilable(
+            f"a linear model of {inputs} inputs and {outputs} outputs ending in {activation or 'nothing'}"
+        )
     weights_io, bias_o = np.zeros((INPUTS, OUTPUTS)), np.zeros(OUTPUTS)
     weights_io[:inputs, :outputs], bias_o[:outputs] = weights, bias
     return {"weights_io": weights_io, "bias_o": bias_o, "link": np.array("logistic" if activation else "identity")}

@@ -93,50 +93,44 @@ def read_trees(attributes: dict[str, Any]) -> dict[str, NDArray[Any]]:
     """Arrays from the attributes of a TreeEnsembleRegressor. Raises ValueError for what the evaluator cannot do."""
     if attributes.get("aggregate_function", b"SUM") != b"SUM" or attributes.get("post_transform", b"NONE") != b"NONE":
         raise ValueError("only a plain sum of trees")
-    node_of: dict[tuple[int, int], int] = {}
-    for k, key in enumerate(zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True)):
-        node_of[key] = k
-    weights: dict[tuple[int, int], dict[int, float]] = {}
-    targets = zip(*(attributes[f"target_{what}"] for what in ("treeids", "nodeids", "ids", "weights")), strict=True)
-    for tree_id, node_id, output, weight in targets:
-        weights.setdefault((tree_id, node_id), {})[output] = float(weight)
+    reader = _Reader(attributes)
     roots: dict[int, int] = {}
-    for tree_id, node_id in zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True):
+    for tree_id, node_id in reader.row_of:
         roots.setdefault(tree_id, node_id)
-    trees = [_read(attributes, node_of, weights, tree_id, node_id, 0) for tree_id, node_id in roots.items()]
-    count = int(attributes.get("n_targets", 1))
-    return perfect(trees, list(attributes.get("base_values", [0.0] * count)))
+    trees = [reader.tree(tree_id, node_id, 0) for tree_id, node_id in roots.items()]
+    return perfect(trees, list(attributes.get("base_values", [0.0] * int(attributes.get("n_targets", 1)))))
 
 
-def _read(
-    attributes: dict[str, Any],
-    node_of: dict[tuple[int, int], int],
-    weights: dict[tuple[int, int], dict[int, float]],
-    tree_id: int,
-    node_id: int,
-    depth: int,
-) -> Tree:
-    k = node_of[tree_id, node_id]
-    mode = attributes["nodes_modes"][k].decode()
-    if mode == "LEAF":
-        return Leaf(weights.get((tree_id, node_id), {0: 0.0}))
-    if depth >= MAXIMUM_DEPTH:
-        raise ValueError(f"trees deeper than {MAXIMUM_DEPTH}")
-    yes, no = (
-        _read(attributes, node_of, weights, tree_id, attributes[f"nodes_{way}nodeids"][k], depth + 1)
-        for way in ("true", "false")
-    )
-    threshold = np.float32(attributes["nodes_values"][k])
-    missing = attributes.get("nodes_missing_value_tracks_true")
-    nan_yes = bool(missing[k]) if missing else False
-    feature = attributes["nodes_featureids"][k]
-    below = np.float32(np.nextafter(threshold, np.float32(-np.inf)))
-    if mode == "BRANCH_LEQ":
+class _Reader:
+    """The nodes of a TreeEnsembleRegressor by (tree, node)."""
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+        keys = zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True)
+        self.row_of = {key: row for row, key in enumerate(keys)}
+        self.weights: dict[tuple[int, int], dict[int, float]] = {}
+        targets = zip(*(attributes[f"target_{what}"] for what in ("treeids", "nodeids", "ids", "weights")), strict=True)
+        for tree_id, node_id, output, weight in targets:
+            self.weights.setdefault((tree_id, node_id), {})[output] = float(weight)
+
+    def tree(self, tree_id: int, node_id: int, depth: int) -> Tree:
+        """The node and all below it; every mode becomes <=, with its branches exchanged where needed."""
+        row, attributes = self.row_of[tree_id, node_id], self.attributes
+        mode = attributes["nodes_modes"][row].decode()
+        if mode == "LEAF":
+            return Leaf(self.weights.get((tree_id, node_id), {0: 0.0}))
+        if depth >= MAXIMUM_DEPTH:
+            raise ValueError(f"trees deeper than {MAXIMUM_DEPTH}")
+        if mode not in ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"):
+            raise ValueError(f"split mode {mode}")
+        yes = self.tree(tree_id, attributes["nodes_truenodeids"][row], depth + 1)
+        no = self.tree(tree_id, attributes["nodes_falsenodeids"][row], depth + 1)
+        threshold = np.float32(attributes["nodes_values"][row])
+        if mode in ("BRANCH_LT", "BRANCH_GTE"):  # x < t is x <= the float32 below t
+            threshold = np.float32(np.nextafter(threshold, np.float32(-np.inf)))
+        missing = attributes.get("nodes_missing_value_tracks_true")
+        nan_yes = bool(missing[row]) if missing else False
+        feature = attributes["nodes_featureids"][row]
+        if mode in ("BRANCH_GT", "BRANCH_GTE"):
+            return Split(feature, threshold, nan_yes, no, yes)
         return Split(feature, threshold, not nan_yes, yes, no)
-    if mode == "BRANCH_LT":
-        return Split(feature, below, not nan_yes, yes, no)
-    if mode == "BRANCH_GT":
-        return Split(feature, threshold, nan_yes, no, yes)
-    if mode == "BRANCH_GTE":
-        return Split(feature, below, nan_yes, no, yes)
-    raise ValueError(f"split mode {mode}")

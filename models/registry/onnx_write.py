@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.extras import optional
 from models.registry.onnx_trees import Leaf, Tree
 
 OPSET = 18
@@ -14,58 +15,58 @@ INPUT, OUTPUT = "features", "forecast"
 
 
 def _model(nodes: list[Any], constants: dict[str, NDArray[Any]], shape: tuple[int, int], data_type: int) -> bytes:
-    from onnx import TensorProto, helper, numpy_helper
+    onnx = optional("onnx")
 
-    output_type = data_type if nodes[-1].op_type != "TreeEnsembleRegressor" else TensorProto.FLOAT
-    graph = helper.make_graph(
+    output_type = data_type if nodes[-1].op_type != "TreeEnsembleRegressor" else onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
         nodes,
         "bot4",
-        [helper.make_tensor_value_info(INPUT, data_type, ["rows", shape[0]])],
-        [helper.make_tensor_value_info(OUTPUT, output_type, ["rows", shape[1]])],
-        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
+        [onnx.helper.make_tensor_value_info(INPUT, data_type, ["rows", shape[0]])],
+        [onnx.helper.make_tensor_value_info(OUTPUT, output_type, ["rows", shape[1]])],
+        [onnx.numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
     )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="bot4")
+    opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="bot4")
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def linear_onnx(weights_io: NDArray[np.float64], bias_o: NDArray[np.float64], link: str = "identity") -> bytes:
     """One Gemm in float64, and Sigmoid for link "logistic"."""
-    from onnx import TensorProto, helper
+    onnx = optional("onnx")
 
     last = OUTPUT if link == "identity" else "sum"
-    nodes = [helper.make_node("Gemm", [INPUT, "weights", "bias"], [last])]
+    nodes = [onnx.helper.make_node("Gemm", [INPUT, "weights", "bias"], [last])]
     if link == "logistic":
-        nodes.append(helper.make_node("Sigmoid", [last], [OUTPUT]))
+        nodes.append(onnx.helper.make_node("Sigmoid", [last], [OUTPUT]))
     constants = {"weights": np.asarray(weights_io, np.float64), "bias": np.asarray(bias_o, np.float64)}
     rows, columns = weights_io.shape
-    return _model(nodes, constants, (rows, columns), TensorProto.DOUBLE)
+    return _model(nodes, constants, (rows, columns), onnx.TensorProto.DOUBLE)
 
 
 def mlp_onnx(weights: list[NDArray[np.float32]], biases: list[NDArray[np.float32]], activation: str = "relu") -> bytes:
     """Gemm and Relu or Tanh in float32; weights are (in, out)."""
-    from onnx import TensorProto, helper
+    onnx = optional("onnx")
 
     nodes, constants, x = [], {}, INPUT
     last = len(weights) - 1
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
         constants[f"w{number}"], constants[f"b{number}"] = np.asarray(w, np.float32), np.asarray(b, np.float32)
         total = OUTPUT if number == last else f"sum{number}"
-        nodes.append(helper.make_node("Gemm", [x, f"w{number}", f"b{number}"], [total]))
+        nodes.append(onnx.helper.make_node("Gemm", [x, f"w{number}", f"b{number}"], [total]))
         if number < last:
             x = f"x{number}"
-            nodes.append(helper.make_node({"relu": "Relu", "tanh": "Tanh"}[activation], [total], [x]))
-    return _model(nodes, constants, (weights[0].shape[0], weights[-1].shape[1]), TensorProto.FLOAT)
+            nodes.append(onnx.helper.make_node({"relu": "Relu", "tanh": "Tanh"}[activation], [total], [x]))
+    return _model(nodes, constants, (weights[0].shape[0], weights[-1].shape[1]), onnx.TensorProto.FLOAT)
 
 
 def trees_onnx(trees: list[Tree], base_values: list[float], inputs: int) -> bytes:
     """One TreeEnsembleRegressor, BRANCH_LEQ, float32."""
-    from onnx import TensorProto, helper
+    onnx = optional("onnx")
 
     columns: dict[str, list[Any]] = {name: [] for name in NODE_COLUMNS + TARGET_COLUMNS}
     for tree_id, tree in enumerate(trees):
         _write(tree, tree_id, [0], columns)
-    node = helper.make_node(
+    node = onnx.helper.make_node(
         "TreeEnsembleRegressor",
         [INPUT],
         [OUTPUT],
@@ -76,7 +77,7 @@ def trees_onnx(trees: list[Tree], base_values: list[float], inputs: int) -> byte
         post_transform="NONE",
         **columns,
     )
-    return _model([node], {}, (inputs, len(base_values)), TensorProto.FLOAT)
+    return _model([node], {}, (inputs, len(base_values)), onnx.TensorProto.FLOAT)
 
 
 NODE_COLUMNS = tuple(

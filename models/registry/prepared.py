@@ -1,4 +1,4 @@
-"""A model as the core takes it: a content hash, the order of its features, and flat arrays that a compiled evaluator reads."""
+"""A model as the core takes it: content hash, order of features, flat arrays for a compiled evaluator."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal

@@ -4,8 +4,8 @@
     model.onnx      the exchange format
     prepared.npz    the same model as flat arrays; all that the base install reads
 
-The content hash is the SHA-256 of the manifest's canonical JSON without the hash itself; the manifest holds the SHA-256 of
-the other files, so a flipped byte anywhere is found.
+The content hash is the SHA-256 of the manifest's canonical JSON without the hash itself; the manifest holds the SHA-256
+of the other files, so a flipped byte anywhere is found.
 """
 
 import hashlib
@@ -124,7 +124,13 @@ def load_model(folder: Path) -> PreparedModel:
         _checked(folder / ONNX, manifest.onnx_sha256)
     try:
         return PreparedModel(
-            manifest.name, manifest.kind, manifest.sha256, manifest.features, manifest.horizons_ms, arrays, manifest.role
+            manifest.name,
+            manifest.kind,
+            manifest.sha256,
+            manifest.features,
+            manifest.horizons_ms,
+            arrays,
+            manifest.role,
         )
     except ValueError as error:
         raise ModelCorrupt(f"{folder / MANIFEST}: {error}") from None

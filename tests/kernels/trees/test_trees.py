@@ -79,7 +79,10 @@ def test_values_are_compared_after_rounding_to_float32():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"thresholds_tn": np.zeros((1, 2), np.float32), "features_tn": [[0, 0]], "nan_right_tn": [[0, 0]]}, "2\\*\\*depth"),
+        (
+            {"thresholds_tn": np.zeros((1, 2), np.float32), "features_tn": [[0, 0]], "nan_right_tn": [[0, 0]]},
+            "2\\*\\*depth",
+        ),
         ({"features_tn": [[32]]}, "features_tn must be below 32"),
         ({"output_t": [4]}, "output_t below 4"),
         ({"leaves_tl": [[0.0, np.nan]]}, "finite"),

@@ -1,0 +1,161 @@
+"""INTENT to SIZED: how large an order may be, in whole lots, never on the other side and never more than was wished for.
+
+Cancels, queries and orders that only reduce a position pass as they are. engine/sizing/reference.py says the same slowly.
+"""
+
+from libc.math cimport isfinite, sqrt
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from engine.stage cimport FeatureView, Outbox, Stage, View, emit, view_of
+from ipc.message cimport (
+    ACTION_NEW, ACTION_REPLACE, KIND_INTENT, KIND_REFUSAL, KIND_SIZED, Message, OrderDetail,
+    REFUSAL_SIZE_ROUNDED_TO_ZERO,
+)
+
+import numpy as np
+
+from engine.sizing.config import SCALE_ONE_E6, SizingSettings
+from engine.sizing.reference import LOTS_BOUND as PYTHON_LOTS_BOUND
+from ipc.instruments import Contract
+
+cdef extern from *:
+    ctypedef int int128 "__int128"
+
+cdef int64_t LOTS_BOUND = PYTHON_LOTS_BOUND
+cdef int64_t ONE_E6 = SCALE_ONE_E6
+
+# What one strategy's sizing needs, as int64 and float64 only.
+RULE = np.dtype([
+    ("feature", "<i8"), ("scale_e6", "<i8"), ("target_risk_atoms", "<f8"), ("variance_unit", "<f8"),
+    ("variance_horizon_s", "<f8"), ("minimum_variance_per_s", "<f8"),
+])
+SIZING_VIEW = np.dtype([("sized", "<i8"), ("refused", "<i8")])
+
+cdef struct Rule:
+    int64_t feature                  # -1: fixed
+    int64_t scale_e6
+    double target_risk_atoms
+    double variance_unit
+    double variance_horizon_s
+    double minimum_variance_per_s
+
+cdef struct Counts:
+    int64_t sized
+    int64_t refused
+
+cdef struct Sizes:
+    View features
+    const Rule *rules
+    const double *atoms_per_tick_lot
+    Counts *counts
+    int64_t strategies
+    int64_t instruments
+
+cdef enum:
+    FAULT_STRATEGY = 1               # an intent of a strategy that there is not
+
+assert sizeof(Rule) == RULE.itemsize and sizeof(Counts) == SIZING_VIEW.itemsize
+
+
+cdef inline int64_t scaled_lots(int64_t asked_lots, int64_t scale_e6) noexcept nogil:
+    cdef int128 lots
+    if asked_lots <= 0:
+        return 0
+    lots = <int128> asked_lots * scale_e6 // ONE_E6
+    return <int64_t> lots if lots < LOTS_BOUND else LOTS_BOUND
+
+
+cdef inline int64_t risk_lots(const Rule *rule, double variance, int64_t price_ticks, double atoms_per_tick_lot) noexcept nogil:
+    """lots = target / (sqrt(variance per second) * price * atoms per tick and lot), rounded toward zero."""
+    cdef double variance_per_s, lots
+    if not isfinite(variance) or variance < 0.0 or price_ticks <= 0:
+        return 0
+    variance_per_s = variance * rule.variance_unit / rule.variance_horizon_s
+    if variance_per_s < rule.minimum_variance_per_s:
+        variance_per_s = rule.minimum_variance_per_s
+    lots = rule.target_risk_atoms / (sqrt(variance_per_s) * (<double> price_ticks * atoms_per_tick_lot))
+    return <int64_t> lots if lots < <double> LOTS_BOUND else LOTS_BOUND
+
+
+cdef int64_t sized_lots(const Sizes *sizes, const Message *intent, const Rule *rule) noexcept nogil:
+    cdef const FeatureView *features
+    cdef int64_t lots = scaled_lots(intent.quantity_lots, rule.scale_e6), most
+    if rule.feature < 0:
+        return lots
+    if intent.instrument >= sizes.instruments:
+        return 0
+    features = <const FeatureView *> (<char *> sizes.features.rows + intent.instrument * sizes.features.stride)
+    if not features.ready:
+        return 0
+    most = risk_lots(rule, features.values[rule.feature], intent.price_ticks, sizes.atoms_per_tick_lot[intent.instrument])
+    return lots if lots < most else most
+
+
+cdef int sizing_step(void *self, const Message *intent, Outbox *outbox) noexcept nogil:
+    cdef const Sizes *sizes = &(<SizingStage> self).sizes
+    cdef const OrderDetail *detail = <const OrderDetail *> (intent + 1)
+    cdef int64_t lots = intent.quantity_lots
+    cdef Message *sized
+    if detail.strategy >= sizes.strategies:
+        return FAULT_STRATEGY
+    if (detail.action == ACTION_NEW or detail.action == ACTION_REPLACE) and not detail.reduce_only:
+        lots = sized_lots(sizes, intent, &sizes.rules[detail.strategy])
+    sized = emit(outbox, 2)
+    if sized == NULL:
+        return 0
+    sized[0] = intent[0]
+    sized[1] = intent[1]
+    if lots <= 0 and (detail.action == ACTION_NEW or detail.action == ACTION_REPLACE):
+        sized.kind = KIND_REFUSAL
+        sized.price_ticks = 0
+        sized.order_id = detail.tag
+        sized.extra = REFUSAL_SIZE_ROUNDED_TO_ZERO
+        sizes.counts[detail.strategy].refused += 1
+    else:
+        sized.kind = KIND_SIZED
+        sized.quantity_lots = lots
+        sizes.counts[detail.strategy].sized += 1
+    return 0
+
+
+cdef class SizingStage(Stage):
+    """One rule for each strategy index; step "step", view "view": SIZING_VIEW, row per strategy.
+
+    `instruments`: INSTRUMENT rows. `features`: view capsule, row per instrument, or None where every rule is fixed.
+    `settings`: one for each strategy; none: fixed. `feature_names`: by place in the feature view. Raises ValueError for
+    a feature that there is not, and for volatility targets on inverse contracts, whose lots have no constant value.
+    """
+    cdef Sizes sizes
+    cdef list alive
+
+    def __init__(self, instruments, int64_t strategies, features=None, settings=(), feature_names=()):
+        if settings and len(settings) != strategies:
+            raise ValueError(f"{strategies} strategies, but {len(settings)} sizing settings")
+        rules = np.zeros(max(strategies, 1), RULE)
+        rules["feature"] = -1
+        rules["scale_e6"] = SCALE_ONE_E6
+        for row, chosen in zip(rules, settings):
+            row["scale_e6"] = chosen.scale_e6
+            if chosen.method == "volatility_targeted":
+                self._target(row, chosen, features, list(feature_names), instruments)
+        atoms = instruments["atoms_numerator"] / np.maximum(instruments["atoms_denominator"], 1).astype(np.float64)
+        self.alive = [rules, atoms]
+        self.sizes.rules = <Rule *> <uintptr_t> rules.ctypes.data
+        self.sizes.atoms_per_tick_lot = <double *> <uintptr_t> atoms.ctypes.data
+        self.sizes.strategies = strategies
+        self.sizes.instruments = len(instruments)
+        if features is not None:
+            self.sizes.features = view_of(features)[0]
+        self.sizes.counts = <Counts *> self.block("counts", max(strategies, 1) * sizeof(Counts))
+        self.add_step("step", sizing_step, <uint64_t> 1 << KIND_INTENT, False)
+        self.add_view("view", self.sizes.counts, sizeof(Counts), strategies)
+
+    def _target(self, row, chosen, features, feature_names, instruments):
+        if features is None:
+            raise ValueError("volatility_targeted sizing needs the view of the features")
+        if chosen.variance_feature not in feature_names:
+            raise ValueError(f"variance_feature {chosen.variance_feature!r} is not a feature")
+        if np.any(instruments["contract"] == Contract.INVERSE):
+            raise ValueError("volatility_targeted sizing of an inverse contract: its lots have no constant value")
+        row["feature"] = feature_names.index(chosen.variance_feature)
+        for name in ("target_risk_atoms", "variance_unit", "variance_horizon_s", "minimum_variance_per_s"):
+            row[name] = getattr(chosen, name)
