@@ -18,6 +18,7 @@ from engine.book.levels cimport (
     EMPTY, LEVEL_SET, Levels, best_levels, bind_levels, clear_levels, level_count, level_key, levels_bytes,
     likely, quantity_at, set_level,
 )
+from engine.book.quotes cimport compare_update, keep_quote
 from engine.stage cimport BOOK_DEPTH, BookView, Outbox, Stage
 from ipc.message cimport (
     BOOK_REASON_BBO_DISAGREES, BOOK_REASON_CAPACITY, BOOK_REASON_CROSSED, BOOK_REASON_LAPPED,
@@ -120,7 +121,8 @@ cdef int book_step(void *stage, const Message *message, Outbox *outbox) noexcept
         return on_level(self, message)
     advance_time(self, message.receive_time_ns)
     if message.kind == KIND_QUOTE:
-        on_quote(self, message)
+        keep_quote(self, message)
+        show_state(self, message.instrument)
     elif message.kind == KIND_TRADE:
         on_trade(self.views + message.instrument, message)
     elif message.kind == KIND_BOOK_STATE:
@@ -335,7 +337,7 @@ cdef void find_quiet_books(Books *self) noexcept nogil:
             self.clock.quiet_check_ns = limit
 
 
-# -- the venue's own best bid and offer -----------------------------------------------------------------------------
+# -- trades ---------------------------------------------------------------------------------------------------------
 
 cdef void on_trade(BookView *view, const Message *message) noexcept nogil:
     view.trades += 1
@@ -343,75 +345,3 @@ cdef void on_trade(BookView *view, const Message *message) noexcept nogil:
     view.trade_quantity_lots = message.quantity_lots
     view.trade_side = message.side
     view.trade_time_ns = message.event_time_ns
-
-
-cdef void on_quote(Books *self, const Message *message) noexcept nogil:
-    """Keeps the venue's best bid and offer, and compares the updates that waited for it."""
-    cdef BookRow *book = self.books + message.instrument
-    cdef BestQuote *ring = self.quotes + message.instrument * QUOTE_HISTORY
-    cdef BestQuote *pending = self.pending + message.instrument * PENDING_HISTORY
-    cdef BestQuote *slot
-    if book.quotes > 0 and message.order_id < ring[(book.quotes - 1) % QUOTE_HISTORY].update_id:
-        book.quotes = 0  # ids went back: another session of the venue, nothing kept is comparable
-        book.pending_first = book.pending_last
-    while book.pending_first < book.pending_last:
-        slot = pending + book.pending_first % PENDING_HISTORY
-        if slot.update_id >= message.order_id:
-            break
-        if book.quotes > 0:
-            compare_best(self, message.instrument, slot, ring + (book.quotes - 1) % QUOTE_HISTORY)
-        book.pending_first += 1
-    slot = ring + book.quotes % QUOTE_HISTORY
-    slot.update_id = message.order_id
-    slot.bid_price_ticks = message.price_ticks
-    slot.bid_quantity_lots = message.quantity_lots
-    slot.ask_price_ticks = message[1].price_ticks
-    slot.ask_quantity_lots = message[1].quantity_lots
-    book.quotes += 1
-
-
-cdef void compare_update(Books *self, int64_t instrument) noexcept nogil:
-    """Compares the update just shown with the last quote of at most its id, now or when the next quote comes."""
-    cdef BookRow *book = self.books + instrument
-    cdef BookView *view = self.views + instrument
-    cdef BestQuote *ring = self.quotes + instrument * QUOTE_HISTORY
-    cdef BestQuote own
-    cdef int64_t low = book.quotes - QUOTE_HISTORY if book.quotes > QUOTE_HISTORY else 0
-    cdef int64_t high = book.quotes, middle, first = low
-    if book.quotes == 0:
-        return
-    own.update_id = view.update_id
-    own.bid_price_ticks = view.bid_price_ticks[0]
-    own.bid_quantity_lots = view.bid_quantity_lots[0]
-    own.ask_price_ticks = view.ask_price_ticks[0]
-    own.ask_quantity_lots = view.ask_quantity_lots[0]
-    if ring[(book.quotes - 1) % QUOTE_HISTORY].update_id <= own.update_id:
-        self.pending[instrument * PENDING_HISTORY + book.pending_last % PENDING_HISTORY] = own
-        book.pending_last += 1
-        if book.pending_last - book.pending_first > PENDING_HISTORY:
-            book.pending_first += 1
-        return
-    while low < high:  # the first quote whose id is beyond the update's
-        middle = (low + high) >> 1
-        if ring[middle % QUOTE_HISTORY].update_id <= own.update_id:
-            low = middle + 1
-        else:
-            high = middle
-    if low > first:
-        compare_best(self, instrument, &own, ring + (low - 1) % QUOTE_HISTORY)
-
-
-cdef void compare_best(Books *self, int64_t instrument, const BestQuote *own, const BestQuote *venue) noexcept nogil:
-    cdef BookRow *book = self.books + instrument
-    book.compared += 1
-    if (
-        own.bid_price_ticks == venue.bid_price_ticks and own.bid_quantity_lots == venue.bid_quantity_lots
-        and own.ask_price_ticks == venue.ask_price_ticks and own.ask_quantity_lots == venue.ask_quantity_lots
-    ):
-        book.equal += 1
-        book.disagrees_since_ns = 0
-        set_fault(self, instrument, FAULT_DISAGREES, False)
-    elif book.disagrees_since_ns == 0:
-        book.disagrees_since_ns = self.clock.core_time_ns
-    elif self.clock.core_time_ns - book.disagrees_since_ns > self.disagreement_ns:
-        set_fault(self, instrument, FAULT_DISAGREES, True)
