@@ -44,8 +44,10 @@ INTERVAL_NS = 1_000_000
 GENEROUS = RiskSettings(
     gross_notional_quote=100_000_000,
     position_value_quote=10_000_000,
-    order_rate_per_s=100_000,
-    order_burst=100_000,
+    order_rate_per_s=20_000,
+    order_burst=1_000,
+    repeat_window_ms=100,
+    repeat_memory=4_096,
     open_orders=1_000,
 )
 

@@ -34,7 +34,7 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     cancel_burst: int = 100
     repeated_orders: int = 20  # equal orders (instrument, side, price, quantity) passed within the window
     repeat_window_ms: int = 1_000
-    repeat_memory: int = 128  # orders remembered per instrument, a power of two
+    repeat_memory: int = 128  # orders remembered per instrument, a power of two: all that the rate allows in the window
     daily_loss_quote: int = 10_000  # realised and unrealised at the mid, fees paid, since 00:00 UTC
     instruments: dict[str, InstrumentLimits] = msgspec.field(default_factory=dict)
 
@@ -46,16 +46,24 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
                 key, unit = _KEYS[limit]
                 if getattr(own, key) is not None:
                     _check(f"instruments.{name}.{key}", getattr(own, key), limit, unit)
-        if not 16 <= self.repeat_memory <= 4_096 or self.repeat_memory & (self.repeat_memory - 1):
-            raise ValueError(f"repeat_memory must be a power of two from 16 to 4096, is {self.repeat_memory}")
-        if self.repeated_orders > self.repeat_memory:
-            raise ValueError(
-                f"repeated_orders ({self.repeated_orders}) cannot exceed repeat_memory ({self.repeat_memory})"
-            )
+        self._check_repeat_memory()
         if self.order_value_minimum_quote > self.order_value_quote:
             raise ValueError(
                 f"order_value_minimum_quote ({self.order_value_minimum_quote}) exceeds"
                 f" order_value_quote ({self.order_value_quote}): no order could pass"
+            )
+
+    def _check_repeat_memory(self) -> None:
+        size = self.repeat_memory
+        if not 16 <= size <= 65_536 or size & (size - 1):
+            raise ValueError(f"repeat_memory must be a power of two from 16 to 65536, is {size}")
+        if self.repeated_orders > size:
+            raise ValueError(f"repeated_orders ({self.repeated_orders}) cannot exceed repeat_memory ({size})")
+        possible = self.order_burst + -(-self.order_rate_per_s * self.repeat_window_ms // 1_000)
+        if possible > size:
+            raise ValueError(
+                f"repeat_memory ({size}) must hold the {possible} orders that order_burst and order_rate_per_s allow"
+                f" within repeat_window_ms"
             )
 
     def values(self) -> list[int]:

@@ -6,6 +6,8 @@ headroom of a limit is the limit minus what is used of it, negative where it is 
 * of what an account may hold (position, notional, open orders, daily loss): at the worst case of all that is open, as
   of the last message that risk took, an order just approved included;
 * of a rate: the whole messages left in the bucket now;
+* of repeats: among the last repeat_memory orders of the instrument (a LIMIT message that raises the order rate does not
+  make that memory longer; the settings at the start see to it that it is long enough);
 * of a single order (quantity, value, collar, age, repeats): left by the last order that came so far in the checks.
 """
 

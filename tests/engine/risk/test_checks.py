@@ -213,6 +213,17 @@ def test_equal_order_is_refused_when_repeated_too_often_within_the_window() -> N
     assert rig.send() == PASSED
 
 
+def test_repeats_are_counted_as_far_back_as_the_memory_reaches_and_no_further() -> None:
+    rig = Rig(repeated_orders=32, repeat_memory=32, order_rate_per_s=16, order_burst=16)
+    assert [rig.send()[0] for _ in range(16)] == [0] * 16
+    rig.limit(Limit.ORDER_BURST, 1_000)
+    rig.limit(Limit.ORDER_RATE_PER_S, 1_000)
+    rig.now_ns += 30 * make.MILLISECOND
+    assert [rig.send()[0] for _ in range(17)] == [0] * 16 + [Refusal.REPEATED_ORDER]
+    assert rig.send(side=Side.ASK) == PASSED  # pushes the oldest out
+    assert [rig.send()[0] for _ in range(2)] == [0, 0]
+
+
 def test_reduce_only_order_closes_what_is_held_and_not_a_lot_more() -> None:
     rig = Rig()
     assert rig.send(reduce_only=1) == (Refusal.REDUCE_ONLY, 1_000, 0)

@@ -173,6 +173,7 @@ def test_refusal_carries_the_order_so_that_its_strategy_is_known() -> None:
         ({"stale_data_ms": 0}, "stale_data_ms must be from 1 to"),
         ({"repeat_memory": 100}, "repeat_memory"),
         ({"repeated_orders": 200}, "repeated_orders"),
+        ({"order_rate_per_s": 100}, r"repeat_memory \(128\) must hold the 150 orders"),
         ({"order_value_minimum_quote": 20, "order_value_quote": 10}, "no order could pass"),
         ({"instruments": {"A.B": InstrumentLimits(position_lots=-1)}}, "instruments.A.B.position_lots"),
     ],

@@ -24,6 +24,7 @@ SETTINGS = RiskSettings(
     open_orders=8,
     order_burst=1_000,
     repeated_orders=100,
+    repeat_memory=2_048,
     daily_loss_quote=1_000,
 )
 
