@@ -23,6 +23,8 @@ PAGE_HEADER_BYTES = 16
 SPARE_PAGES = 64  # for the tree above the blocks and for LMDB's list of free pages
 PREVIOUS_KEY = b"\0"  # sorts before every position: JSON of PreviousSegment
 READERS = 126
+READ_AHEAD_BYTES = 4 << 20
+COMMITS_BETWEEN_CHECKS = 16  # for readers that were killed: they hold a slot and the pages freed since
 FULL_CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -70,6 +72,7 @@ class SegmentWriter:
     def __init__(self, path: Path, map_bytes: int) -> None:
         self.path = path
         self._map_pages = map_bytes // PAGE_BYTES
+        self._commits = 0
         with unwritable_as_such():
             self._environment = lmdb.Environment(
                 str(path), map_size=self._map_pages * PAGE_BYTES, subdir=False, metasync=False, max_readers=READERS
@@ -88,6 +91,9 @@ class SegmentWriter:
         """Commits one block. Raises lmdb.Error; then nothing was written."""
         with self._environment.begin(write=True) as transaction:
             transaction.put(key_of(position), value, append=True)
+        self._commits += 1
+        if self._commits % COMMITS_BETWEEN_CHECKS == 0:
+            self._environment.reader_check()
 
     def name_previous(self, previous: PreviousSegment) -> None:
         """Notes the SHA-256 of the closed segment before this one."""
@@ -120,8 +126,6 @@ class SegmentReader:
         self._environment = lmdb.Environment(
             str(path), subdir=False, readonly=True, lock=live, create=False, readahead=True, max_readers=READERS
         )
-        if live:
-            self._environment.reader_check()  # a reader that was killed no longer holds pages or a slot
 
     def previous(self) -> PreviousSegment | None:
         """What this segment says of the one before; None in the first, or until that one's hash is known."""
@@ -130,16 +134,30 @@ class SegmentReader:
         return None if data is None else msgspec.json.decode(data, type=PreviousSegment)
 
     def values(self, position: int) -> Iterator[tuple[int, bytes]]:
-        """(first position, encoded block) in order, from the block that holds `position` on."""
+        """(first position, encoded block) in order, from the block that holds `position` on.
+
+        No transaction is open while the caller works: an open one keeps every page freed since from the writer.
+        """
+        batch = self._batch(key_of(position), before=True)
+        while batch:
+            yield from batch
+            batch = self._batch(key_of(batch[-1][0] + 1), before=False)
+
+    def _batch(self, key: bytes, *, before: bool) -> list[tuple[int, bytes]]:
+        """Blocks from `key` on, at least one if there is one; `before`: from the last one at or before `key`."""
+        batch: list[tuple[int, bytes]] = []
+        size = 0
         with self._environment.begin() as transaction, transaction.cursor() as cursor:
-            found = cursor.set_range(key_of(position))
-            if (not found or position_of(cursor.key()) > position) and (cursor.prev() if found else cursor.last()):
-                found = True  # the block before is the one that holds it
-            if found and cursor.key() == PREVIOUS_KEY:
+            found = cursor.set_range(key)
+            if before and (not found or cursor.key() != key):
+                found = cursor.prev() if found else cursor.last()
+            if cursor.key() in (b"", PREVIOUS_KEY):
                 found = cursor.next()
-            while found:
-                yield position_of(cursor.key()), cursor.value()
+            while found and size < READ_AHEAD_BYTES:
+                batch.append((position_of(cursor.key()), cursor.value()))
+                size += len(batch[-1][1])
                 found = cursor.next()
+        return batch
 
     def last(self) -> tuple[int, bytes] | None:
         """The last block, or None when there is none."""

@@ -95,8 +95,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(desk: Desk) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.communicate()
         assert child.returncode == -signal.SIGKILL
-        journal = Journal.open(desk.run)
-        records = journal.read()
+        records = Journal.open(desk.run, verify=False).read()  # the next writer verifies
         assert total <= durable <= committed <= len(records)
         np.testing.assert_array_equal(records, desk.everything[: len(records)])
         total = durable
