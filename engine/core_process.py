@@ -157,10 +157,9 @@ class CoreProcess:
         self._stopping_since: float | None = None
         self._beats = 0
         self._ending = Ending.STOPPED
-        execution, strategies = pipeline.execution, len(pipeline.strategy_rows())
-        self._accounts = pipeline.rows()["instruments"]
-        self._views = ViewsWriter(files.views, pipeline.rows(), strategies, settings.epoch)
-        del execution
+        rows = pipeline.rows()
+        self._accounts = rows["instruments"]
+        self._views = ViewsWriter(files.views, rows, len(rows["strategies"]), settings.epoch)
 
     def run(self) -> None:
         """Until the loop ends. Raises UserError with the fault when a stage faulted."""

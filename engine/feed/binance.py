@@ -35,6 +35,22 @@ KNOWN = {
 FEES_E7 = {"spot": (10_000, 10_000), "usdm": (2_000, 5_000), "cm": (2_000, 5_000)}
 
 
+class Market(NamedTuple):
+    """Where a market is reached: WebSocket and REST, and the path of its depth snapshot."""
+
+    stream_url: str
+    rest_url: str
+    depth_path: str
+
+
+# by contract; the built-in exchange speaks the protocol of SPOT
+MARKETS = {
+    Contract.SPOT: Market("wss://stream.binance.com:9443", "https://api.binance.com", "/api/v3/depth"),
+    Contract.LINEAR: Market("wss://fstream.binance.com", "https://fapi.binance.com", "/fapi/v1/depth"),
+    Contract.INVERSE: Market("wss://dstream.binance.com", "https://dapi.binance.com", "/dapi/v1/depth"),
+}
+
+
 def instrument_name(market: str, symbol: str) -> str:
     """BTCUSDT.BINANCE for spot, BTCUSDT-PERP.BINANCE and BTCUSD-PERP.BINANCE for perpetual contracts."""
     if market == "spot":

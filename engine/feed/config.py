@@ -20,10 +20,11 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     heartbeat_ms: int = 5_000  # silent so long: ping
     heartbeat_timeout_ms: int = 5_000  # still silent so long after: reconnect
     max_symbols: int = 64  # a connection
+    streams: tuple[str, ...] = ("depth@100ms", "trade", "bookTicker")  # of each symbol
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            if getattr(self, name) < 1:
+            if name != "streams" and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
         if self.snapshot_levels > 5_000:
             raise ValueError(f"snapshot_levels is {self.snapshot_levels}, the venue gives 5000 at most")
