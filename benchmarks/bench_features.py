@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.bench_book import WARMUP_SHARE, market_records
 from engine.book.stage import BookStage
 from engine.features.stage import FeatureStage
+from engine.stage import FEATURE_VIEW
 from engine.telemetry.step_timer import time_steps
 from ipc.messages import Kind
 
@@ -32,6 +33,8 @@ def feature_row() -> dict[str, Any]:
             features = FeatureStage(table, book.view())
             times = time_steps(features.step(), taken, warmup=min(warmup, len(taken) // 2), before=[book.step()])
             row = times.row("feature_row")
+            if features.rows(FEATURE_VIEW)[0]["ready"] != 1:
+                raise ValueError("the records leave the row not ready: what was timed is not what is meant")
             if name != "all":
                 best[name] = min(best.get(name, row["p50_ns"]), row["p50_ns"])
             elif not best or row["p50_ns"] < best["p50_ns"]:
