@@ -36,7 +36,7 @@ def write_backtest_report(outcome: Backtest, path: Path) -> None:
         subtitle=f"{names} · {period(outcome.coverage)}",
         badge="BACKTEST",
         facts=[
-            ("Assumed", outcome.assumptions),
+            ("Assumed", outcome.assumptions[:1].upper() + outcome.assumptions[1:]),
             ("Data", f"{result['messages']:,} market data records over {duration(span_s)}"),
             ("Outputs", f"SHA-256 {result['outputs_sha256']}"),
         ],

@@ -12,6 +12,7 @@ from engine.replay.backtest import equity
 from ipc.messages import Liquidity, Side
 
 POINTS = 5_000
+MANY_FILLS = 300  # of one sort: beyond, the markers are smaller
 CHARTS = 8  # instruments drawn, those with most fills
 BUY, SELL, INK, MUTED, LOSS, GRID = "#1f6feb", "#d1571b", "#1b2733", "#8a97a5", "#c0392b", "#e6eaee"
 INSTRUMENT_COLOURS = ("#1b2733", "#1f6feb", "#d1571b", "#2e8b57", "#8957b0", "#b8860b", "#008b8b", "#a0306c")
@@ -30,15 +31,20 @@ class Chart:
 
 
 def charts(instruments: Array, samples: Array, fills: Array) -> list[Chart]:
-    """Price with fills for each instrument, then position, then profit with drawdown. Empty without samples."""
+    """Price with fills for each instrument, then position and profit where there was a fill. Empty without samples."""
     if not len(samples):
         return []
+    span = milliseconds(samples["time_ns"][[0, -1]])
     order = sorted(range(len(instruments)), key=lambda i: -int(np.count_nonzero(fills["instrument"] == i)))[:CHARTS]
     drawn = [
         price_chart(instruments[i], samples[samples["instrument"] == i], fills[fills["instrument"] == i])
         for i in sorted(order)
     ]
-    return [*drawn, position_chart(instruments, samples, sorted(order)), profit_chart(instruments, samples)]
+    if len(fills):
+        drawn += [position_chart(instruments, samples, sorted(order)), profit_chart(instruments, samples)]
+    for chart in drawn:  # one time axis for all: what happened at the same time stands above each other
+        chart.figure["layout"]["xaxis"]["range"] = span
+    return drawn
 
 
 def price_chart(instrument: np.void, samples: Array, fills: Array) -> Chart:
@@ -47,9 +53,10 @@ def price_chart(instrument: np.void, samples: Array, fills: Array) -> Chart:
     places = thin(len(samples), POINTS)
     times = milliseconds(samples["time_ns"][places])
     traces = [
-        line(times, known(samples[name][places] * tick, samples[name][places] > 0), label, MUTED, width=1.2, dash=dash)
-        for name, label, dash in (("ask_ticks", "best ask", "dot"), ("bid_ticks", "best bid", "solid"))
+        line(times, known(samples[name][places] * tick, samples[name][places] > 0), label, MUTED, width=1)
+        for name, label in (("bid_ticks", "best bid"), ("ask_ticks", "best ask"))
     ]
+    traces[1] |= {"fill": "tonexty", "fillcolor": "rgba(138,151,165,0.25)"}  # the spread
     for side, liquidity, label, colour, symbol in (
         (Side.BID, Liquidity.MAKER, "bought as maker", BUY, "triangle-up"),
         (Side.BID, Liquidity.TAKER, "bought as taker", BUY, "triangle-up-open"),
@@ -103,7 +110,8 @@ def line(times: list[float], values: list[float | None], name: str, colour: str,
 
 
 def markers(times: list[float], values: Array, name: str, colour: str, symbol: str) -> dict[str, Any]:
-    marker = {"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1.2, "color": colour}}
+    size = 9 if len(times) < MANY_FILLS else 6
+    marker = {"color": colour, "symbol": symbol, "size": size, "opacity": 0.85, "line": {"width": 1, "color": colour}}
     return {
         "type": "scatter", "mode": "markers", "x": times, "y": rounded(values), "name": name, "marker": marker,
     }  # fmt: skip
