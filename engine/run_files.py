@@ -16,7 +16,7 @@ class RunFiles:
     """Paths of one run.
 
     DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
-    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  halt  attempts  *.socket
+    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts  *.socket
     """
 
     run_id: str
@@ -44,6 +44,10 @@ class RunFiles:
     @property
     def views(self) -> Path:
         return self.shared / "views"
+
+    @property
+    def processes(self) -> Path:
+        return self.shared / "processes.json"
 
     @property
     def halt(self) -> Path:

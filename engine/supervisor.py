@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -121,6 +122,7 @@ class Supervisor:
             self.halted = reason
             self.events.append(f"HALTED: {reason}")
         self._halt_word.set(1)
+        self._note_processes()
 
     def stop(self) -> None:
         """Stops every child, last first, each with time to finish; kills only what does not."""
@@ -162,8 +164,26 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the others in order
         )
         child.started_s = time.monotonic()
+        self._note_processes()
         if child.cores:
             os.sched_setaffinity(child.process.pid, child.cores)
+
+    def _note_processes(self) -> None:
+        """For `bot4 status`: who runs, how often it was restarted, what happened last."""
+        note = {
+            "pid": os.getpid(),
+            "started_ticks": started_ticks(os.getpid()),
+            "halted": self.halted,
+            "processes": [
+                {"name": child.name, "pid": child.process.pid, "restarts": child.restarts}
+                for child in self.children
+                if child.process is not None
+            ],
+            "events": list(self.events)[-10:],
+        }
+        draft = self.files.processes.with_suffix(".draft")
+        draft.write_text(json.dumps(note))
+        draft.replace(self.files.processes)
 
     def _await_ready(self, child: Child) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -211,6 +231,14 @@ class Supervisor:
     def _stalled(self, child: Child, now: float) -> bool:
         beat = self._beats.get(child.name)
         return beat is not None and now - beat[0] > STALL_LIMIT_S and now - child.started_s > READY_TIMEOUT_S
+
+
+def started_ticks(pid: int) -> int | None:
+    """When a process started, in ticks since boot: with its pid its identity on this host. None when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return None
 
 
 def make_segments(files: RunFiles, config: Config) -> int:
