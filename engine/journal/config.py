@@ -20,7 +20,8 @@ class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     keep_days: float = 30.0
     keep_free_mib: int = 1024  # below this, closed segments that recovery does not need go, oldest first
     stop_free_mib: int = 256  # below this, the disk counts as full: JOURNAL_FULL
-    idle_sleep_us: int = 200
+    idle_sleep_us: int = 200  # durability "disk": how long an empty ring is left alone
+    linger_ms: float = 5.0  # durability "ring": between two commits, unless a group was full; nobody waits for them
 
     def __post_init__(self) -> None:
         limits = {
@@ -30,6 +31,7 @@ class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             "keep_free_mib": (0, 1 << 30),
             "stop_free_mib": (0, 1 << 30),
             "idle_sleep_us": (1, 100_000),
+            "linger_ms": (0.1, 1000.0),
         }
         for field, (least, most) in limits.items():
             value = getattr(self, field)

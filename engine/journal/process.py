@@ -36,18 +36,25 @@ def main(settings: JournalProcessSettings) -> None:
     consumer = attach(store, Ring.attach(settings.ring))
     writer = Writer(store, consumer, status, settings.journal)
     try:
-        serve(writer, consumer, stop, settings.journal.idle_sleep_us / 1e6)
+        serve(writer, consumer, stop, settings.journal)
         writer.close()
     except JournalUnwritable:
         writer.abandon()  # what the ring still holds is journaled by the next process, or by `drain`
         raise
 
 
-def serve(writer: Writer, consumer: Consumer, stop: threading.Event, idle_s: float) -> None:
+def serve(writer: Writer, consumer: Consumer, stop: threading.Event, settings: JournalSettings) -> None:
     """Commits until `stop` is set and the ring is empty, or can never be emptied because the disk is full."""
+    lingers = settings.durability == "ring"
+    full_group = settings.group_records // 2  # a message of several records may not have fitted
     while not stop.is_set():
-        if writer.step() == 0:
-            consumer.sleep(idle_s) if writer.waiting == 0 else stop.wait(idle_s)
+        committed = writer.step()
+        if committed >= full_group:
+            continue
+        if lingers or writer.waiting:
+            stop.wait(settings.linger_ms / 1e3)
+        elif committed == 0:
+            consumer.sleep(settings.idle_sleep_us / 1e6)
     writer.drain()
     if writer.waiting:
         raise JournalUnwritable("JOURNAL_FULL: stopped with records in the ring that found no room", full=True)
@@ -62,9 +69,9 @@ def attach(store: Store, ring: Ring) -> Consumer:
 
 
 def drain(run_directory: Path, ring_path: Path, settings: JournalSettings, status_path: Path) -> int:
-    """Appends what a dead run left in its journal ring to its journal; returns how many records. Then the ring may go.
+    """Appends what a dead run left in its journal ring to its journal and closes it by rule; returns how many records.
 
-    Raises UserError while a journal process of that run lives, JournalUnwritable when there is no room.
+    Then the ring may go. Raises UserError while a journal process of that run lives, JournalUnwritable without room.
     """
     store = Store(run_directory, settings)
     consumer = attach(store, Ring.attach(ring_path))
@@ -72,10 +79,7 @@ def drain(run_directory: Path, ring_path: Path, settings: JournalSettings, statu
     drained = writer.drain()
     if writer.waiting:
         writer.abandon()
-        raise JournalUnwritable(
-            "JOURNAL_FULL: the dead run's journal ring cannot be drained: free some space", full=True
-        )
-    store.sync()
-    writer.abandon()
+        raise JournalUnwritable("JOURNAL_FULL: a dead run's journal ring cannot be drained: free some space", full=True)
+    writer.close()
     consumer.close()
     return drained

@@ -57,8 +57,11 @@ def position_of(key: bytes) -> int:
 
 
 def has_begun(path: Path) -> bool:
-    """Whether there is anything in the file: a writer that died between making it and LMDB's first page left none."""
-    return path.exists() and path.stat().st_size > 0
+    """Whether LMDB ever wrote its first pages: a crash right after the file was made leaves it empty, or all zero."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return any(file.read(2 * PAGE_BYTES))
 
 
 def sha256_of_file(path: Path) -> str:

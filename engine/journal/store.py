@@ -177,7 +177,10 @@ class Store:
         return segment
 
     def _create(self) -> SegmentWriter:
-        segment = SegmentWriter(segment_path(self.run, self.entry.number), self._settings.segment_bytes)
+        path = segment_path(self.run, self.entry.number)
+        if not has_begun(path):
+            path.unlink(missing_ok=True)  # LMDB takes an empty file, but not one of zeros
+        segment = SegmentWriter(path, self._settings.segment_bytes)
         sync_folder(journal_folder(self.run))
         return segment
 

@@ -169,9 +169,10 @@ def test_a_writer_that_dies_at_any_step_of_a_cut_leaves_a_whole_journal(
     assert all(entry.sha256 for entry in journal.segments)
 
 
-def test_a_segment_file_that_was_only_made_is_begun_again(desk: Desk) -> None:
+@pytest.mark.parametrize("size", [0, 8192])
+def test_a_segment_file_that_was_only_made_is_begun_again(desk: Desk, size: int) -> None:
     segment_path(desk.run, 0).parent.mkdir()
-    segment_path(desk.run, 0).touch()
+    segment_path(desk.run, 0).write_bytes(bytes(size))
     assert Journal.open(desk.run).segments == []
     writer = desk.open_writer()
     desk.send(100)

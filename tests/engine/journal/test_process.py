@@ -112,6 +112,7 @@ def test_a_dead_runs_ring_is_drained_into_its_journal_once(desk: Desk) -> None:
     left = len(desk.everything) - desk.status.position
     assert left > 0
     assert drain(desk.run, desk.run / "journal.ring", desk.settings, desk.run / STATUS_NAME) == left
+    assert read_manifest(desk.run).closed
     assert drain(desk.run, desk.run / "journal.ring", desk.settings, desk.run / STATUS_NAME) == 0
     np.testing.assert_array_equal(Journal.open(desk.run).read(), desk.everything)
 
