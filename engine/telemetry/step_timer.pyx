@@ -9,6 +9,7 @@ about 50 ns the mean over groups is the honest figure. Nothing is filtered: the 
 from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.stage cimport Outbox, Step, step_of, takes
+from engine.telemetry.allocations cimport allocations_so_far, minor_faults_so_far
 from ipc.message cimport FLAG_MORE, Message
 
 import numpy as np
@@ -113,10 +114,13 @@ class StepTimes:
 
     `ns`: float64, shape (groups,), nanoseconds a message (mean over its group), the clock's cost subtracted.
     `overhead_ns`: the clock's cost that was subtracted from each group. `resolution_ns`: the counter's smallest step.
-    `messages`: how many were timed.
+    `messages`: how many were timed. `allocations`, `minor_faults`: of this thread while it measured; allocations is None
+    where they were not counted (allocation_shim.c was not preloaded), never 0.
     """
 
-    def __init__(self, ns, overhead_ns, resolution_ns, messages):
+    def __init__(self, ns, overhead_ns, resolution_ns, messages, allocations=None, minor_faults=0):
+        self.allocations = allocations
+        self.minor_faults = minor_faults
         self.ns = ns
         self.resolution_ns = resolution_ns
         self.overhead_ns = overhead_ns
@@ -133,6 +137,7 @@ class StepTimes:
             "p999_ns": float(p999),
             "max_ns": float(self.ns.max()),
             "per_s": float(1e9 / self.ns.mean()) if self.ns.mean() > 0 else 0.0,
+            "allocations": self.allocations,
         }
 
 
@@ -158,7 +163,7 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     cdef const char[::1] raw = records.view(np.int8)
     cdef const Message *first = <const Message *> &raw[0]
     cdef int64_t begin = warmup, end = len(records), groups, fault = 0, started_ns, elapsed_ns
-    cdef int64_t overhead = _overhead_ticks()
+    cdef int64_t overhead = _overhead_ticks(), allocations = -1, faults = 0
     cdef uint64_t started
     while begin < end and begin > 0 and first[begin - 1].flags & FLAG_MORE:
         begin += 1
@@ -172,10 +177,13 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     outbox.refused = 0
     with nogil:
         _run(&steps, first, 0, begin, 1, &outbox, NULL, &fault)
+        allocations, faults = allocations_so_far(), minor_faults_so_far()
         started_ns = _monotonic_ns()
         started = ticks_now()
         groups = _run(&steps, first, begin, end, group, &outbox, &elapsed[0], &fault) if fault == 0 else 0
         elapsed_ns = _monotonic_ns() - started_ns
+        allocations = allocations_so_far() - allocations if allocations >= 0 else -1
+        faults = minor_faults_so_far() - faults
         while elapsed_ns < CALIBRATION_NS:
             elapsed_ns = _monotonic_ns() - started_ns
         started = ticks_now() - started
@@ -186,4 +194,6 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     cdef double ns_per_tick = <double> elapsed_ns / <double> started
     overhead = min(overhead, _overhead_ticks())
     ns = np.maximum(np.asarray(elapsed[:groups], dtype=np.float64) - overhead, 0.0) * ns_per_tick / group
-    return StepTimes(ns, overhead * ns_per_tick, _resolution_ticks() * ns_per_tick, groups * group)
+    counted = None if allocations < 0 else allocations
+    resolution_ns = _resolution_ticks() * ns_per_tick
+    return StepTimes(ns, overhead * ns_per_tick, resolution_ns, groups * group, counted, faults)
