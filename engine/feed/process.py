@@ -20,6 +20,7 @@ from ipc.bus import Heartbeat, Publisher
 from ipc.counters import Counters
 from ipc.instruments import Contract
 from ipc.ring import Ring
+from ipc.segment import SegmentError
 
 COUNTERS = ("frames", "records", "connections", "cuts", "snapshots", "snapshots_failed", "gaps", "refusals")
 HISTOGRAMS = ("accept",)  # from the frame's receipt to its records in the ring
@@ -56,6 +57,8 @@ class FeedProcess:
             else Counters.create(path, epoch=settings.epoch, counters=COUNTERS, histograms=HISTOGRAMS)
         )
         self._health = Publisher(files.health_socket)
+        self._core_counters = files.counters("core")
+        self._lapped = 0
         self._sessions: list[FeedSession] = []
         self._handlers: list[FeedHandler] = []
         instruments = np.load(files.instruments)
@@ -93,6 +96,9 @@ class FeedProcess:
         while not stopping.is_set():
             beats += 1
             self._beat(beats)
+            if self._core_was_lapped():
+                for session in self._sessions:
+                    session.resynchronise()
             try:
                 await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             except TimeoutError:
@@ -101,6 +107,15 @@ class FeedProcess:
             await session.stop()
         self._producer.close()
         self._counters.close()
+
+    def _core_was_lapped(self) -> bool:
+        """Whether the core has lost records of the market ring since the last look: its books wait for snapshots."""
+        try:
+            lapped = Counters.attach(self._core_counters).value("lapped_records")
+        except SegmentError:
+            return False  # there is no core yet
+        before, self._lapped = self._lapped, lapped
+        return lapped > before
 
     def _beat(self, number: int) -> None:
         counts = {

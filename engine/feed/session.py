@@ -94,6 +94,12 @@ class FeedSession:
         if self._http is not None:
             await self._http.close()
 
+    def resynchronise(self) -> None:
+        """Begins every book anew from a snapshot: a reader of the ring has lost records."""
+        if self.connected:
+            now_ns = clock.utc_ns()
+            self._publish(self._handler.disconnect(now_ns), now_ns)
+
     # -- the stream --
 
     async def _keep_up(self) -> None:
