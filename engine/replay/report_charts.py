@@ -70,7 +70,12 @@ def price_chart(instrument: np.void, samples: Array, fills: Array) -> Chart:
     note = f"{len(fills):,} fills" if len(fills) else "no fills"
     if len(fills) > POINTS:
         note += f", of which at most {POINTS:,} of each sort are drawn"
-    return Chart(f"Price and fills, {instrument['name'].decode()}", figure(traces, "price"), note, 380)
+    return Chart(
+        f"Price and fills, {instrument['name'].decode()}",
+        figure(traces, "price", f",.{int(instrument['tick_exponent'])}f"),
+        note,
+        380,
+    )
 
 
 def position_chart(instruments: Array, samples: Array, chosen: list[int]) -> Chart:
@@ -94,9 +99,11 @@ def profit_chart(instruments: Array, samples: Array) -> Chart:
     profit = line(times, rounded(values[places]), "profit after fees", INK, width=1.8)
     fall = line(times, rounded(drawdown[places]), "drawdown", LOSS, width=1)
     fall |= {"fill": "tozeroy", "fillcolor": "rgba(192,57,43,0.14)", "yaxis": "y2"}
-    drawn = figure([profit, fall], "quote units")
+    largest = float(np.max(np.abs(values), initial=0.0))
+    tick_format = ",.0f" if largest > 1_000 else ",.1f" if largest > 10 else ",.3~f"
+    drawn = figure([profit, fall], "quote units", tick_format)
     drawn["layout"]["yaxis"] |= {"domain": [0.36, 1]}
-    drawn["layout"]["yaxis2"] = axis("drawdown") | {"domain": [0, 0.26], "rangemode": "tozero"}
+    drawn["layout"]["yaxis2"] = axis("drawdown", tick_format) | {"domain": [0, 0.26], "rangemode": "tozero"}
     drawn["layout"]["xaxis"] |= {"anchor": "y2"}
     return Chart("Profit and drawdown", drawn, height_px=360)
 
@@ -117,7 +124,7 @@ def markers(times: list[float], values: Array, name: str, colour: str, symbol: s
     }  # fmt: skip
 
 
-def figure(traces: list[dict[str, Any]], unit: str) -> dict[str, Any]:
+def figure(traces: list[dict[str, Any]], unit: str, tick_format: str = ",~r") -> dict[str, Any]:
     layout = {
         "margin": {"l": 78, "r": 12, "t": 30, "b": 34},
         "paper_bgcolor": "white",
@@ -132,14 +139,14 @@ def figure(traces: list[dict[str, Any]], unit: str) -> dict[str, Any]:
             "zeroline": False,
             "hoverformat": "%H:%M:%S.%L",
         },
-        "yaxis": axis(unit),
+        "yaxis": axis(unit, tick_format),
     }
     return {"data": traces, "layout": layout}
 
 
-def axis(unit: str) -> dict[str, Any]:
+def axis(unit: str, tick_format: str = ",~r") -> dict[str, Any]:
     title = {"text": unit, "font": {"size": 11, "color": MUTED}, "standoff": 8}
-    return {"title": title, "gridcolor": GRID, "zerolinecolor": MUTED, "tickformat": ",~r", "exponentformat": "none"}
+    return {"title": title, "gridcolor": GRID, "zerolinecolor": MUTED, "tickformat": tick_format}
 
 
 def thin(count: int, most: int) -> Array:
