@@ -15,6 +15,7 @@ only when its order is FINISHED.
 
 import mmap
 import os
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -46,6 +47,16 @@ ATTEMPT = np.dtype(
     ]
 )
 assert ATTEMPT.itemsize == 64
+
+
+# The two records of an order, unpacked at once: numpy's scalar access would cost more than the send.
+_ORDER = struct.Struct("<qqqIBBHqqqq" + "qqqIBBHqIBBBBqq")
+assert _ORDER.size == 2 * ORDER_DETAIL.itemsize
+
+# A row as eight words; _KINDS holds instrument, action, side, order type and time in force.
+WORDS = 8
+_NUMBER, _STATE_TIME, _REFUSAL, _KINDS, _PRICE, _QUANTITY, _TARGET = range(7)
+assert ATTEMPT.itemsize == 8 * WORDS
 
 
 class State(IntEnum):
@@ -99,9 +110,11 @@ class AttemptRecord:
             raise IntegrityError(f"{path}: not a record of attempted orders of schema {SCHEMA_VERSION}")
         self._header[:] = MAGIC, SCHEMA_VERSION, capacity
         self._rows = np.frombuffer(self._mapping, dtype=ATTEMPT, offset=HEADER_BYTES)
+        self._words = memoryview(self._mapping)[HEADER_BYTES:].cast("q")  # an assignment is one store of 8 bytes
         self.capacity = capacity
 
     def close(self) -> None:
+        self._words.release()
         del self._header, self._rows
         self._mapping.close()
 
@@ -119,8 +132,9 @@ class AttemptRecord:
 
     def has_room(self, number: int) -> bool:
         """Whether the row of this number is free: the order that lay there is finished."""
-        row = self._rows[number % self.capacity]
-        return bool(row["number"] == number or int(row["state_time"]) & STATE_BITS in (State.FREE, State.FINISHED))
+        at = number % self.capacity * WORDS
+        state = self._words[at + _STATE_TIME] & STATE_BITS
+        return self._words[at + _NUMBER] == number or state in (State.FREE, State.FINISHED)
 
     def unfinished(self) -> list[Attempt]:
         """Every number without a final report, in order."""
@@ -152,25 +166,22 @@ class AttemptRecord:
             row["state_time"] |= State.FINISHED
 
     def _write(self, order: np.ndarray, now_ns: int, state: State, refusal: Refusal) -> None:
-        head, detail = order[0], order[1:2].view(ORDER_DETAIL)[0]
-        number = int(head["order_id"])
-        row = self._rows[number % self.capacity]
-        if row["number"] >= number and int(row["state_time"]) & STATE_BITS != State.FREE:
+        fields = _ORDER.unpack(order.tobytes())
+        instrument, side, price_ticks, quantity_lots, number = fields[3], fields[5], *fields[7:10]
+        action, order_type, time_in_force, target = fields[16], *fields[20:22], fields[24]
+        words, at = self._words, number % self.capacity * WORDS
+        if words[at + _NUMBER] >= number and words[at + _STATE_TIME] & STATE_BITS != State.FREE:
             raise ValueError(f"order number {number} was attempted before")
         if not self.has_room(number):
-            raise ValueError(f"order number {number}: the row of {int(row['number'])} is not finished")
-        row["state_time"] = State.FREE
-        row["number"] = number
-        row["refusal"] = refusal
-        row["instrument"] = head["instrument"]
-        row["action"] = detail["action"]
-        row["side"] = head["side"]
-        row["order_type"] = detail["order_type"]
-        row["time_in_force"] = detail["time_in_force"]
-        row["price_ticks"] = head["price_ticks"]
-        row["quantity_lots"] = head["quantity_lots"]
-        row["target_order_id"] = detail["target_order_id"]
-        row["state_time"] = (now_ns & ~STATE_BITS) | state
+            raise ValueError(f"order number {number}: the row of {words[at + _NUMBER]} is not finished")
+        words[at + _STATE_TIME] = State.FREE
+        words[at + _NUMBER] = number
+        words[at + _REFUSAL] = refusal
+        words[at + _KINDS] = instrument | action << 32 | side << 40 | order_type << 48 | time_in_force << 56
+        words[at + _PRICE] = price_ticks
+        words[at + _QUANTITY] = quantity_lots
+        words[at + _TARGET] = target
+        words[at + _STATE_TIME] = (now_ns & ~STATE_BITS) | state
 
 
 def _attempt(row: np.void) -> Attempt:

@@ -18,6 +18,7 @@ from ipc.messages import Refusal, ReportKind
 STATUS_WEIGHT = 4
 TRADES_WEIGHT = 20
 TRADES_LIMIT = 1_000
+RECONCILE_SHARE = 0.25  # of the request weight a minute, beyond which silence alone is no reason to ask
 
 
 class Inquiry:
@@ -41,10 +42,12 @@ class Inquiry:
     # -- COMMANDS --
 
     def poll(self, orders: dict[int, Order], now_ns: int) -> None:
-        """Asks for what is in doubt and due, and for what was silent too long."""
+        """Asks for what is in doubt and due; and, with a part of the venue's weight, for what was silent too long."""
+        weight = self._limits.weight
+        spare = weight.count(now_ns // NS_PER_MS) < RECONCILE_SHARE * weight.limit
         for order in tuple(orders.values()):
             in_doubt = order.standing == Standing.DOUBT and now_ns >= order.query_at_ns
-            silent = order.standing == Standing.LIVE and now_ns - order.word_ns >= self._reconcile_ns
+            silent = spare and order.standing == Standing.LIVE and now_ns - order.word_ns >= self._reconcile_ns
             if (in_doubt or silent) and not order.querying and not self.query(order, now_ns):
                 return
 
