@@ -41,8 +41,19 @@ class Writer:
         self._waiting = 0  # records received and not yet committed
         self._retry_at_ns = 0
         self._last_commit_ns = 0
+        self._check_end()
         self._publish()
         status.set_state(JournalState.RUNNING)
+
+    def _check_end(self) -> None:
+        """A writer that died told how far it had committed; less than that is damage that LMDB does not see."""
+        end, told = self.store.progress.position, self._status.position
+        if end < told:
+            number = self.store.entry.number
+            self.abandon()
+            raise IntegrityError(
+                f"journal segment {number}: ends at {end}, but {told} records were committed; restore it from a copy"
+            )
 
     # -- QUERIES --
 

@@ -11,7 +11,7 @@ import pytest
 from engine.errors import Exit, IntegrityError
 from engine.journal.manifest import MANIFEST_NAME, segment_path, write_manifest
 from engine.journal.reader import Journal
-from engine.journal.segment import sha256_of_file
+from engine.journal.segment import PAGE_BYTES, sha256_of_file
 from engine.journal.verify import Request, examine, verify_segment
 from ipc.messages import MESSAGE
 from tests.engine.journal.conftest import Desk
@@ -119,6 +119,20 @@ def test_a_flipped_byte_anywhere_in_an_open_segment_gives_an_error_or_the_true_r
         with suppress(IntegrityError):
             records = Journal.open(desk.run).read()
             np.testing.assert_array_equal(records, desk.everything[: len(records)])
+
+
+def test_a_segment_that_lost_its_last_commit_is_not_written_on(desk: Desk) -> None:
+    writer = desk.open_writer()
+    path = segment_path(desk.run, 0)
+    for _ in range(3):
+        metas = path.read_bytes()[: 2 * PAGE_BYTES]
+        desk.send(20)
+        writer.step()
+    desk.abandon(writer)
+    with path.open("r+b") as file:
+        file.write(metas)
+    with pytest.raises(IntegrityError, match=r"segment 0: ends at \d+, but \d+ records were committed"):
+        desk.open_writer()
 
 
 def test_a_file_that_kills_its_reader_is_damaged_and_not_the_end_of_us(closed: Desk) -> None:
