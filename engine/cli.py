@@ -104,8 +104,41 @@ def make_group() -> Any:
     return bot4
 
 
+# errors of the machine or of data, by qualified name so that nothing is imported for them: exit code of the one line
+OPERATING_ERRORS = {
+    "ipc.segment.SegmentError": 1,
+    "ipc.bus.BusTimeout": 5,
+    "ipc.bus.BusError": 1,
+    "zmq.error.ZMQError": 1,
+    "lmdb.Error": 1,
+    "models.extras.ExtraMissing": 2,
+    "models.registry.store.ModelMissing": 2,
+    "models.registry.store.ModelCorrupt": 3,
+    "builtins.OSError": 1,
+    "builtins.MemoryError": 1,
+}
+
+
+def operating_error(error: BaseException) -> tuple[str, int] | None:
+    """(one line, exit code) of an error that is no programming mistake, or None."""
+    for kind in type(error).__mro__:
+        code = OPERATING_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
+            line = " ".join(str(error).split())
+            if isinstance(error, OSError) and error.strerror:
+                where = f"{error.filename}: " if error.filename else ""
+                line = f"{where}{error.strerror}"
+            return line or kind.__name__, code
+    return None
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Runs a verb and leaves with its exit code; never a traceback for a user's mistake."""
+    """Runs a verb and leaves with its exit code; never a traceback for a user's mistake.
+
+    `--verbose`, anywhere, adds what a tool said at length, and the traceback of an error of the machine.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    verbose, given = "--verbose" in given, [argument for argument in given if argument != "--verbose"]
     foreign = foreign_package()
     if foreign is not None:
         print(f"bot4: {foreign}", file=sys.stderr)
@@ -115,9 +148,11 @@ def main(arguments: list[str] | None = None) -> None:
     from engine.errors import UserError
 
     try:
-        code = make_group().main(args=arguments, prog_name="bot4", standalone_mode=False)
+        code = make_group().main(args=given, prog_name="bot4", standalone_mode=False)
     except UserError as error:
         print(f"bot4: {error}", file=sys.stderr)
+        if verbose and getattr(error, "details", ""):
+            print(getattr(error, "details", ""), file=sys.stderr)
         sys.exit(int(error.exit_code))
     except click.UsageError as error:
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""
@@ -130,6 +165,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:
+        known = operating_error(error)
+        if known is None or verbose:
+            raise
+        print(f"bot4: {known[0]}", file=sys.stderr)
+        sys.exit(known[1])
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -26,13 +27,14 @@ from engine.journal.process import JournalProcessSettings, drain
 from engine.journal.status import JournalState, JournalStatus
 from engine.replay.follower import FollowerSettings
 from engine.run_files import RunFiles, new_run_id, run_files
-from engine.supervisor import Child, Supervisor, make_segments, ready_line
+from engine.supervisor import Child, Supervisor, make_segments, ready_line, shared_memory_bytes
 from engine.telemetry import systemd
 from ipc.instruments import instrument
 from ipc.ring import Ring
 
 WATCH_INTERVAL_S = 0.1
 SPINNERS = 2  # core and gateway
+MIB = 1 << 20
 
 
 class Run:
@@ -56,10 +58,23 @@ class Run:
         self._stop = False
 
     def _create(self) -> None:
-        self.files.make()
+        """All or nothing: what had been made is removed when something cannot be."""
         instruments = instruments_of(self.config)
+        manifest = manifest_of(
+            self.config, self.files.run_id, self.live
+        )  # loads the strategies: a mistake ends it here
+        refuse_small_shared_memory(self.config)
+        try:
+            self._make_files(instruments, manifest)
+        except BaseException:
+            shutil.rmtree(self.files.shared, ignore_errors=True)
+            shutil.rmtree(self.files.directory, ignore_errors=True)
+            raise
+
+    def _make_files(self, instruments: np.ndarray[Any, Any], manifest: Manifest) -> None:
+        self.files.make()
         np.save(self.files.instruments, instruments)
-        write_manifest(self.files.directory, manifest_of(self.config, self.files.run_id, self.live))
+        write_manifest(self.files.directory, manifest)
         self.epoch = make_segments(self.files, self.config)
         note = {
             "directory": str(self.files.directory.resolve()),
@@ -245,6 +260,22 @@ def bury_dead_runs(config: Config, keep: str | None) -> list[str]:
         files.remove_shared()
         buried.append(shared.name)
     return buried
+
+
+def refuse_small_shared_memory(config: Config) -> None:
+    """Raises UserError when the rings of a run do not fit: later it would be the kernel that says so, with SIGBUS."""
+    folder = Path(config.run.shared_memory_directory)
+    try:
+        room = os.statvfs(folder)
+    except OSError as error:
+        raise UserError(f"run.shared_memory_directory {folder}: {error.strerror}") from None
+    free, needed = room.f_bavail * room.f_frsize, shared_memory_bytes(config)
+    if free < needed:
+        raise UserError(
+            f"{folder} has {free / MIB:,.0f} MiB free, a run needs {needed / MIB:,.0f}: enlarge it (mount -o "
+            f"remount,size={-(-2 * needed // MIB)}M {folder}; docker run --shm-size), or name another tmpfs in "
+            "run.shared_memory_directory"
+        )
 
 
 # -- what a run is --------------------------------------------------------------------------------------------------------

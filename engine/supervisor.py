@@ -28,6 +28,7 @@ from engine.gateway.halt import HaltWord
 from engine.run_files import RunFiles
 from engine.telemetry import systemd
 from ipc.bus import Heartbeat, Subscriber
+from ipc.messages import MESSAGE
 from ipc.ring import Ring
 
 RESTARTS = 5
@@ -38,6 +39,7 @@ STALL_LIMIT_S = 5.0  # a process whose heart does not beat for so long is taken 
 COMMAND_RING_RECORDS = 1 << 10
 REPORT_RING_RECORDS = 1 << 14
 RESULT_RING_RECORDS = 1 << 14
+OTHER_SEGMENTS_BYTES = 4 << 20  # ring headers, counters, views, the gateway's attempts
 
 
 @dataclass
@@ -252,6 +254,20 @@ def make_segments(files: RunFiles, config: Config) -> int:
     Ring.create(files.ring("results"), RESULT_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("journal"), run.journal_ring_records, lossy=False, epoch=epoch, consumers=("journal",))
     return epoch
+
+
+def shared_memory_bytes(config: Config) -> int:
+    """What a run's segments take together, with room for counters, views and sockets."""
+    run = config.run
+    rings = (
+        run.market_ring_records,
+        run.order_ring_records,
+        run.journal_ring_records,
+        REPORT_RING_RECORDS,
+        COMMAND_RING_RECORDS,
+        RESULT_RING_RECORDS,
+    )
+    return sum(rings) * MESSAGE.itemsize + OTHER_SEGMENTS_BYTES
 
 
 def ready_line(files: RunFiles, name: str) -> dict[str, Any] | None:
