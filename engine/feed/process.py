@@ -122,9 +122,7 @@ class FeedProcess:
             name: sum(int(getattr(session, name)) for session in self._sessions)
             for name in ("frames", "connections", "cuts", "snapshots", "snapshots_failed")
         }
-        counts["gaps"] = sum(
-            handler.counts(row)["gaps"] for handler in self._handlers for row in range(handler.rows)
-        )
+        counts["gaps"] = sum(handler.counts(row)["gaps"] for handler in self._handlers for row in range(handler.rows))
         counts["refusals"] = sum(int(handler.refusal_counts.sum()) for handler in self._handlers)
         for name, value in counts.items():
             self._counters.set(name, value)
@@ -140,5 +138,3 @@ class FeedProcess:
                 progress=counts["frames"],
             )
         )
-
-

@@ -231,5 +231,5 @@ class RecordedFeed:
         why = "no depth snapshot" if counts["snapshots_too_old"] == 0 else "only snapshots older than its first diff"
         raise IntegrityError(
             f"{names}: byte {line.byte if line else 0}: {why} up to the end, so its book is never known;"
-            f" {_last_good(line)}; give the file in which the recording begins as well (the day before has the snapshot)"
+            f" {_last_good(line)}; give the file in which it begins as well (the day before has the snapshot)"
         )

@@ -3,7 +3,8 @@
     frame received -> stamped once -> FeedHandler.accept (decoder, synchroniser) -> the market ring
 
 Runs on uvloop. A lost connection is told to the core at once (every book SYNCING), then the session connects again
-after a pause that doubles, with jitter. Frames in pieces are put together up to the limit; a larger one ends the connection.
+after a pause that doubles, with jitter. Frames in pieces are put together up to the limit; a larger one ends the
+connection.
 """
 
 import asyncio

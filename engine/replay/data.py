@@ -1,4 +1,4 @@
-"""What lies behind `bot4 data import|check|ls`: recordings into tapes, their books rebuilt and held against the venue's own.
+"""What lies behind `bot4 data import|check|ls`: recordings into tapes, books rebuilt and held against the venue's own.
 
 A *source* is a file of a recording (engine/feed/recorded.py) or a tape; the days of one recording count as one source.
 """
@@ -16,7 +16,7 @@ from engine.feed.decoder import DECODER_VERSION
 from engine.feed.recorded import RecordedFeed, Recording, group, instrument_of
 from engine.replay.tape import TAPE_VERSION, Tape, merge, write_tape
 from engine.stage import BOOK_VIEW
-from ipc.messages import SCHEMA_VERSION, BookState, Flag, Kind
+from ipc.messages import SCHEMA_VERSION, BookState, Flag, Kind, messages
 
 TAPE_SUFFIX = ".tape"
 
@@ -103,8 +103,8 @@ class InstrumentCheck:
         }
 
     def compare(self) -> tuple[int, int]:
-        """(compared, equal): each diff with the venue's last quote of at most its update id, newer than the snapshot."""
-        quotes = np.concatenate(self._quotes) if self._quotes else np.zeros(0)
+        """(compared, equal): each diff with the venue's last quote of at most its id, newer than the snapshot."""
+        quotes: Array = np.concatenate([messages(0), *self._quotes])
         if len(quotes) == 0 or not self.bests:
             return 0, 0
         bids, asks = quotes[0::2], quotes[1::2]

@@ -114,7 +114,8 @@ def _read(path: Path, stream: BinaryIO) -> Tape:
     if header["tape_version"] != TAPE_VERSION or header["message_version"] != SCHEMA_VERSION:
         raise IntegrityError(
             f"{path.name}: byte 8: tape version {header['tape_version']} with message version"
-            f" {header['message_version']}, this build reads {TAPE_VERSION} with {SCHEMA_VERSION}; no good message read; {_MEND}"
+            f" {header['message_version']}, this build reads {TAPE_VERSION} with {SCHEMA_VERSION};"
+            f" no good message read; {_MEND}"
         )
     count, records, offset = (int(header[name]) for name in ("instruments", "records", "records_offset"))
     size = os.fstat(stream.fileno()).st_size
