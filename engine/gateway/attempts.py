@@ -5,7 +5,7 @@ the next gateway reads them. (Power loss is the business of the journal's `durab
 
     offset 0       8           16              24        28    29    30    31   32      40       48      56
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
-           |number |state_time |refusal        |instrum. |acti.|side |type |tif |price  |quantity|target |reserved |
+           |number |state_time |refusal        |instrum. |acti.|side |type |tif |price  |quantity|target |cumulat. |
            +-------+-----------+---------------+---------+-----+-----+-----+----+-------+--------+-------+---------+
 
 Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
@@ -43,7 +43,7 @@ ATTEMPT = np.dtype(
         ("price_ticks", "<i8"),
         ("quantity_lots", "<i8"),
         ("target_order_id", "<i8"),
-        ("reserved", "<i8"),
+        ("cumulative_lots", "<i8"),  # as of the last fill reported
     ]
 )
 assert ATTEMPT.itemsize == 64
@@ -55,7 +55,7 @@ assert _ORDER.size == 2 * ORDER_DETAIL.itemsize
 
 # A row as eight words; _KINDS holds instrument, action, side, order type and time in force.
 WORDS = 8
-_NUMBER, _STATE_TIME, _REFUSAL, _KINDS, _PRICE, _QUANTITY, _TARGET = range(7)
+_NUMBER, _STATE_TIME, _REFUSAL, _KINDS, _PRICE, _QUANTITY, _TARGET, _CUMULATIVE = range(8)
 assert ATTEMPT.itemsize == 8 * WORDS
 
 
@@ -82,6 +82,7 @@ class Attempt:
     price_ticks: int
     quantity_lots: int
     target_order_id: int
+    cumulative_lots: int
 
 
 class AttemptRecord:
@@ -159,6 +160,12 @@ class AttemptRecord:
         """Instead of the send: this number is never sent, and a restarted gateway repeats its rejection."""
         self._write(order, now_ns, State.REFUSED, code)
 
+    def note_filled(self, number: int, cumulative_lots: int) -> None:
+        """After a fill is in the reports ring."""
+        at = number % self.capacity * WORDS
+        if self._words[at + _NUMBER] == number:
+            self._words[at + _CUMULATIVE] = cumulative_lots
+
     def mark_finished(self, number: int) -> None:
         """After the final report is in the reports ring."""
         row = self._rows[number % self.capacity]
@@ -181,6 +188,7 @@ class AttemptRecord:
         words[at + _PRICE] = price_ticks
         words[at + _QUANTITY] = quantity_lots
         words[at + _TARGET] = target
+        words[at + _CUMULATIVE] = 0
         words[at + _STATE_TIME] = (now_ns & ~STATE_BITS) | state
 
 
@@ -198,4 +206,5 @@ def _attempt(row: np.void) -> Attempt:
         price_ticks=int(row["price_ticks"]),
         quantity_lots=int(row["quantity_lots"]),
         target_order_id=int(row["target_order_id"]),
+        cumulative_lots=int(row["cumulative_lots"]),
     )

@@ -35,6 +35,8 @@ def test_attempt_is_read_back_by_the_next_process_as_it_was_written(tmp_path: Pa
     assert (first.side, first.price_ticks, first.quantity_lots) == (Side.ASK, 6_000_001, 77)
     assert (first.order_type, first.time_in_force) == (OrderType.LIMIT_MAKER, TimeInForce.FOK)
     assert first.instrument == 4_000_000_000
+    again.note_filled(3, 50)
+    assert [attempt.cumulative_lots for attempt in again.unfinished()] == [50, 0]
     assert 0 <= NOW - first.time_ns < 4
     assert (second.number, second.state, second.refusal) == (4, State.REFUSED, Refusal.GATEWAY_HALTED)
     assert again.last_number() == 4

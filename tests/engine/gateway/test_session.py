@@ -241,7 +241,7 @@ async def test_restarted_session_reports_unknown_then_recovers_fills_made_meanwh
     rest(exchange, SELL, 6_000_000, 200)
     again = Trader(credentials, exchange.address)
     again.orders, again.number = trader.orders, trader.number
-    attempt = Attempt(number, State.ATTEMPTED, 1, Refusal.NONE, 0, Action.NEW, BUY, 1, 1, 6_000_000, 200, 0)
+    attempt = Attempt(number, State.ATTEMPTED, 1, Refusal.NONE, 0, Action.NEW, BUY, 1, 1, 6_000_000, 200, 0, 0)
     again.session.recover([attempt])
     assert again.orders[number].kinds[-1] == ReportKind.UNKNOWN
     await again.start()
