@@ -7,6 +7,7 @@ in `account`. At most 16 requests a call; the rest are refused OUTBOX_FULL.
 """
 
 from engine.strategy.contract import REQUESTS_PER_CALL, Record
+from ipc.instruments import ATOMS_PER_UNIT
 from ipc.messages import Action, BookState, Liquidity, OrderState, OrderType, Refusal, ReportKind, Side
 from ipc.messages import TimeInForce as _TimeInForce
 
@@ -53,6 +54,7 @@ _NEW = int(Action.NEW)
 _CANCEL = int(Action.CANCEL)
 _REPLACE = int(Action.REPLACE)
 _PRICE_NOT_TICK = int(Refusal.PRICE_NOT_TICK)
+_ATOMS_PER_UNIT = float(ATOMS_PER_UNIT)
 _BOUND = 1 << 53  # beyond it doubles have gaps; no price or quantity comes near
 
 
@@ -132,6 +134,18 @@ def round_down(value: float) -> int:
 def round_up(value: float) -> int:
     """Smallest whole number not below a finite value; 0 for NaN and beyond 2^53."""
     return -round_down(-value)
+
+
+def lots_of_value(value: float, price_ticks: int, instrument: Record) -> int:
+    """Lots worth at most `value` quote units at a price, a whole number of the venue's quantity steps; never negative.
+
+    lots = value * 1e8 atoms / (price * atoms of one tick and lot)
+    """
+    if price_ticks <= 0 or not 0.0 < value < _BOUND:
+        return 0
+    atoms_per_lot = float(price_ticks) * float(instrument.atoms_numerator) / float(instrument.atoms_denominator)
+    lots = round_down(value * _ATOMS_PER_UNIT / atoms_per_lot)
+    return lots - lots % instrument.minimum_quantity_lots
 
 
 def _request(  # noqa: PLR0917

@@ -21,11 +21,11 @@ from numba.np.numpy_support import from_dtype
 from engine.errors import Exit
 from engine.strategy.contract import EVENTS, INSTANCE, ORDERS, VIEWS, StrategyError
 from engine.strategy.loader import Strategy
-from engine.strategy.machine_code import emit_object
+from engine.strategy.machine_code import EXACT, emit_object
 from engine.strategy.wrapper import CALLBACK_OPTIONS, WRAPPER_OPTIONS, wrapper_source
 
 LIBM = "acos|asin|atan|atan2|cbrt|cos|cosh|exp|exp2|exp10|expm1|fma|fmuladd|log|log1p|log2|log10|pow|powi|sin|sinh|tan|tanh"
-ALLOWED_EXTERNALS = re.compile(rf"llvm\.(?!({LIBM})\.)[\w.]+|fmod")  # single instructions; fmod is exact everywhere
+ALLOWED_EXTERNALS = re.compile(rf"llvm\.(?!({LIBM})\.)[\w.]+|{'|'.join(EXACT)}")  # llvm: single instructions
 
 _OFFERED: set[FunctionType] = set()  # functions that numba knows already: a second offer would be ambiguous
 

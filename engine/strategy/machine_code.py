@@ -8,6 +8,8 @@ is not even imported.
     <cache folder>/<strategy>-<key>/{<callback>.o, manifest.json, wrapper.py}
 """
 
+import ctypes
+import ctypes.util
 import hashlib
 import importlib.metadata
 import json
@@ -24,6 +26,9 @@ import numpy as np
 from engine.strategy.contract import BAR, EVENTS, INSTANCE, ORDERS, VIEWS
 from engine.strategy.loader import Strategy
 from engine.strategy.wrapper import CALLBACK_OPTIONS, WRAPPER_OPTIONS, wrapper_source
+
+# Functions of libm that are exact by definition, so the same on every host: numba's name for them -> libm's.
+EXACT = {"fmod": "fmod", "numba_frexp": "frexp", "numba_ldexp": "ldexp"}
 
 
 class Compiled(NamedTuple):
@@ -121,6 +126,9 @@ def emit_object(text: str) -> bytes:
 
 def _load(symbol: str, code: bytes) -> tuple[int, Any]:
     """Address of a symbol in object code now in memory, and what keeps it there."""
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    for name, function in EXACT.items():
+        llvm.add_symbol(name, ctypes.cast(getattr(libm, function), ctypes.c_void_p).value)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
