@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from ipc.message cimport (
     BOOK_STATE_VALID, ORDER_TYPE_MARKET, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_BOOK_NOT_VALID, REFUSAL_DAILY_LOSS,
     REFUSAL_GROSS_NOTIONAL, REFUSAL_INSTRUMENT_HALTED, REFUSAL_INSTRUMENT_UNKNOWN, REFUSAL_KILL_SWITCH,
-    REFUSAL_MESSAGE_RATE, REFUSAL_NONE, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_OPEN_ORDERS, REFUSAL_ORDER_VALUE,
+    REFUSAL_MESSAGE_RATE, REFUSAL_NONE, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_OPEN_ORDERS, REFUSAL_ORDER_RING_FULL, REFUSAL_ORDER_VALUE,
     REFUSAL_ORDER_VALUE_TOO_SMALL, REFUSAL_POSITION_LIMIT, REFUSAL_PRICE_COLLAR, REFUSAL_PRICE_NOT_TICK,
     REFUSAL_QUANTITY_TOO_LARGE, REFUSAL_QUANTITY_ZERO, REFUSAL_REDUCE_ONLY, REFUSAL_REPEATED_ORDER, REFUSAL_STALE_DATA,
     SIDE_ASK, SIDE_BID,
@@ -34,6 +34,10 @@ cdef inline int64_t check_kill_switch(Desk *desk, Case *case) noexcept nogil:
     if not desk.view.halted or closes_by_command(desk, case):
         return REFUSAL_NONE
     return refused(case, REFUSAL_KILL_SWITCH, desk.view.halt_reason, 0)
+
+cdef inline int64_t check_order_ring(Desk *desk, Case *case) noexcept nogil:
+    """Whether the order ring has room, as the loop said last."""
+    return refused(case, REFUSAL_ORDER_RING_FULL, 0, 0) if desk.state.order_ring_full else REFUSAL_NONE
 
 cdef inline int64_t check_instrument(Desk *desk, Case *case) noexcept nogil:
     """Known, traded by this strategy, to be valued, and trading; from here on the case has its rows."""

@@ -55,6 +55,7 @@ cdef struct RiskState:
     int64_t next_day_ns        # 00:00 UTC after core time
     int64_t day_start_atoms    # profit_atoms of all instruments when the day began
     int64_t flattening         # FLATTEN: halted, but reduce-only orders pass
+    int64_t order_ring_full    # RING_FULL of the order ring, until it has room again
     int64_t gross_atoms        # sums over instruments of their figures
     int64_t profit_atoms
     int64_t faults             # instruments that cannot be valued

@@ -78,6 +78,7 @@ BOUNDS: dict[Limit, Bounds] = {
 # engine/risk/stage.pyx and engine/risk/reference.py follow it. CANCEL and QUERY pass: they only use up their bucket.
 CHECKS: tuple[tuple[str, tuple[Refusal, ...]], ...] = (
     ("kill_switch", (Refusal.KILL_SWITCH,)),
+    ("order_ring", (Refusal.ORDER_RING_FULL,)),
     ("instrument", (Refusal.INSTRUMENT_UNKNOWN, Refusal.INSTRUMENT_HALTED)),
     ("book", (Refusal.BOOK_NOT_VALID, Refusal.STALE_DATA)),
     ("quantity", (Refusal.QUANTITY_ZERO, Refusal.QUANTITY_TOO_LARGE)),

@@ -67,6 +67,7 @@ class ReferenceRisk:
     settings: RiskSettings
     halt_reason: int = 0
     flattening: bool = False
+    order_ring_full: bool = False
     now_ns: int = 0
     next_day_ns: int = 0
     day_start_atoms: int = 0
@@ -132,6 +133,10 @@ class ReferenceRisk:
         }
 
     # -- COMMANDS --
+
+    def ring_full(self, full: bool) -> None:
+        """The order ring has no room, or has some again."""
+        self.order_ring_full = full
 
     def time(self, now_ns: int) -> None:
         """Core time goes on; figures are renewed and the day's loss is watched."""
@@ -204,6 +209,9 @@ class ReferenceRisk:
         if self.halt_reason and not self._closes_by_command(order):
             return Refused(Refusal.KILL_SWITCH, self.halt_reason)
         return None
+
+    def _check_order_ring(self, order: SizedOrder) -> Refused | None:
+        return Refused(Refusal.ORDER_RING_FULL) if self.order_ring_full else None
 
     def _check_instrument(self, order: SizedOrder) -> Refused | None:
         known = len(self.instruments)

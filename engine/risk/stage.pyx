@@ -9,14 +9,15 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from ipc.message cimport (
     Message, OrderDetail, ACTION_CANCEL, ACTION_NEW, ACTION_QUERY, ACTION_REPLACE, COMMAND_FLATTEN, COMMAND_HALT,
-    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL, KIND_SIZED,
+    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL,
+    KIND_RING_FULL, KIND_SIZED,
     KIND_TIME, KIND_TRADING_STATUS, REFUSAL_DAILY_LOSS, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE,
     REFUSAL_ORDER_UNKNOWN, SOURCE_CORE, SOURCE_SHIFT,
 )
 from engine.stage cimport AccountView, BookView, Outbox, RiskView, Stage, View, emit, view_of
 from engine.risk.checks cimport (
     check_book, check_daily_loss, check_exposure, check_gross_notional, check_instrument, check_kill_switch,
-    check_message_rate, check_open_orders, check_position, check_price, check_quantity, check_reduce_only,
+    check_message_rate, check_open_orders, check_order_ring, check_position, check_price, check_quantity, check_reduce_only,
     check_repeated_order, check_value, loss_is_reached,
 )
 from engine.risk.desk cimport (
@@ -57,6 +58,7 @@ cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
     """The checks of limits.CHECKS, in its order: the first refusal, or 0."""
     return (
         check_kill_switch(desk, case)
+        or check_order_ring(desk, case)
         or check_instrument(desk, case)
         or check_book(desk, case)
         or check_quantity(desk, case)
@@ -236,6 +238,9 @@ cdef int step_risk(void *stage, const Message *message, Outbox *outbox) noexcept
         if message.instrument < desk.instrument_count:
             desk.instruments[message.instrument].halted = message.extra == 0
         return 0
+    if message.kind == KIND_RING_FULL:
+        desk.state.order_ring_full = message.quantity_lots
+        return 0
     if message.kind == KIND_COMMAND:
         take_command(desk, message)
     elif message.kind == KIND_LIMIT:
@@ -279,7 +284,7 @@ cdef class RiskStage(Stage):
         set_limits(&self.desk)
         self.add_step("step", step_risk, (
             <uint64_t> 1 << KIND_SIZED | <uint64_t> 1 << KIND_TIME | <uint64_t> 1 << KIND_COMMAND
-            | <uint64_t> 1 << KIND_LIMIT | <uint64_t> 1 << KIND_TRADING_STATUS), False)
+            | <uint64_t> 1 << KIND_LIMIT | <uint64_t> 1 << KIND_TRADING_STATUS | <uint64_t> 1 << KIND_RING_FULL), False)
         self.add_view("view", self.desk.view, sizeof(RiskView), 1)
         self.add_view("instruments", self.desk.instruments, sizeof(InstrumentRisk), self.desk.instrument_count)
 

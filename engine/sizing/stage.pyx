@@ -46,6 +46,7 @@ cdef struct Sizes:
     View features
     const Rule *rules
     const double *atoms_per_tick_lot
+    const int64_t *step_lots         # of each instrument: what the venue counts quantities in
     Counts *counts
     int64_t strategies
     int64_t instruments
@@ -99,6 +100,8 @@ cdef int sizing_step(void *self, const Message *intent, Outbox *outbox) noexcept
         return FAULT_STRATEGY
     if (detail.action == ACTION_NEW or detail.action == ACTION_REPLACE) and not detail.reduce_only:
         lots = sized_lots(sizes, intent, &sizes.rules[detail.strategy])
+    if intent.instrument < sizes.instruments and (detail.action == ACTION_NEW or detail.action == ACTION_REPLACE):
+        lots -= lots % sizes.step_lots[intent.instrument]  # the venue takes whole steps; rounding is toward zero
     sized = emit(outbox, 2)
     if sized == NULL:
         return 0
@@ -138,7 +141,9 @@ cdef class SizingStage(Stage):
             if chosen.method == "volatility_targeted":
                 self._target(row, chosen, features, list(feature_names), instruments)
         atoms = instruments["atoms_numerator"] / np.maximum(instruments["atoms_denominator"], 1).astype(np.float64)
-        self.alive = [rules, atoms]
+        steps = np.maximum(np.ascontiguousarray(instruments["minimum_quantity_lots"], dtype=np.int64), 1)
+        self.alive = [rules, atoms, steps]
+        self.sizes.step_lots = <int64_t *> <uintptr_t> steps.ctypes.data
         self.sizes.rules = <Rule *> <uintptr_t> rules.ctypes.data
         self.sizes.atoms_per_tick_lot = <double *> <uintptr_t> atoms.ctypes.data
         self.sizes.strategies = strategies

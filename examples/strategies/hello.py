@@ -9,11 +9,11 @@ Prices are whole ticks and quantities whole lots, never floats. There is no cloc
 comes as now_ns and on_timer, and what must be remembered is a field of State. `bot4 strategy check FILE` tells the rest.
 """
 
-from engine.strategy.api import ASK, BID, VALID, cancel_all, place
+from engine.strategy.api import ASK, BID, VALID, cancel_all, lots_of_value, place
 
 
 class Params:
-    quantity_lots: int = 10
+    order_value: float = 100.0  # in the quote currency
     timer_interval_ms: int = 5_000  # between two calls of on_timer
 
 
@@ -22,11 +22,11 @@ class State:
     paid_atoms: int  # fees so far, in 1e-8 of the quote currency
 
 
-def on_book(params, book, account, orders):
+def on_book(params, book, account, instrument, orders):
     if book.state != VALID or account.open_orders > 0:
         return
     if account.position_lots <= 0:
-        place(orders, BID, book.bid_price_ticks[0], params.quantity_lots)
+        place(orders, BID, book.bid_price_ticks[0], lots_of_value(params.order_value, book.bid_price_ticks[0], instrument))
     else:
         place(orders, ASK, book.ask_price_ticks[0], account.position_lots)
 

@@ -1,7 +1,8 @@
 """Market maker: a bid and an ask around the fair price, both moved against the inventory.
 
-    fair = microprice = (bid * ask quantity + ask * bid quantity) / (bid quantity + ask quantity)     Stoikov (2018)
-    bid  = fair - skew * position - half spread          ask = fair - skew * position + half spread
+    fair   = microprice = (bid * ask quantity + ask * bid quantity) / (bid quantity + ask quantity)     Stoikov (2018)
+    centre = fair - skew * position / largest position
+    bid    = centre - half spread          ask = centre + half spread
 
 The shift against the position is the reservation price of Avellaneda and Stoikov (2008) with its risk terms gathered in
 one number. A quote keeps its place in the queue until it is `requote_ticks` away from where it should be.
@@ -15,6 +16,7 @@ from engine.strategy.api import (
     VALID,
     cancel,
     cancel_all,
+    lots_of_value,
     place,
     replace,
     round_down,
@@ -29,9 +31,9 @@ ASK_TAG = 2
 
 class Params:
     half_spread_ticks: float = 2.0  # from the fair price to each quote
-    quantity_lots: int = 10  # of each quote
-    maximum_position_lots: int = 100  # no quote on the side that would take the position beyond it
-    skew_ticks_per_lot: float = 0.05  # both quotes move down by this for each lot held, up for each lot short
+    quote_value: float = 600.0  # of each quote, in the quote currency
+    maximum_position_value: float = 6_000.0  # no quote on the side that would take the position beyond it
+    skew_ticks: float = 5.0  # both quotes move down by so much at the largest long position, up at the largest short
     requote_ticks: int = 2  # a quote closer than this to its proper price is left alone
     requote_interval_ms: int = 50  # at most one round of requests in so long
 
@@ -42,7 +44,7 @@ class State:
     fills: int
 
 
-def on_book(state, params, book, account, orders, now_ns):
+def on_book(state, params, book, account, instrument, orders, now_ns):
     if book.state != VALID or book.bid_quantity_lots[0] == 0 or book.ask_quantity_lots[0] == 0:
         cancel_all(orders, account)
         return
@@ -50,11 +52,15 @@ def on_book(state, params, book, account, orders, now_ns):
     if now_ns < state.next_quote_time_ns:
         return
     position = account.position_lots
-    centre = state.fair_price_ticks - params.skew_ticks_per_lot * position
+    quote_lots = lots_of_value(params.quote_value, book.bid_price_ticks[0], instrument)
+    largest_lots = lots_of_value(params.maximum_position_value, book.bid_price_ticks[0], instrument)
+    if quote_lots == 0 or largest_lots == 0:
+        return  # the values are smaller than one lot
+    centre = state.fair_price_ticks - params.skew_ticks * position / largest_lots
     bid = min(round_down(centre - params.half_spread_ticks), book.ask_price_ticks[0] - 1)
     ask = max(round_up(centre + params.half_spread_ticks), book.bid_price_ticks[0] + 1)
-    bid_lots = min(params.quantity_lots, params.maximum_position_lots - position)
-    ask_lots = min(params.quantity_lots, params.maximum_position_lots + position)
+    bid_lots = min(quote_lots, largest_lots - position)
+    ask_lots = min(quote_lots, largest_lots + position)
     asked = orders.count
     quote(params, account, orders, BID, BID_TAG, bid, bid_lots)
     quote(params, account, orders, ASK, ASK_TAG, ask, ask_lots)

@@ -7,7 +7,7 @@
 It takes with IOC orders at the best price, one at a time, so no order of its own ever rests in the book.
 """
 
-from engine.strategy.api import ASK, BID, IOC, LIMIT, MILLISECOND_NS, VALID, place
+from engine.strategy.api import ASK, BID, IOC, LIMIT, MILLISECOND_NS, VALID, lots_of_value, place
 
 ENTRY_TAG = 1
 E7_PER_BASIS_POINT = 1_000.0  # fees are counted in 1e-7 of the value
@@ -15,7 +15,7 @@ E7_PER_BASIS_POINT = 1_000.0  # fees are counted in 1e-7 of the value
 
 class Params:
     horizon: int = 0  # which of the forecast's horizons
-    position_lots: int = 10  # held when long or short
+    position_value: float = 1_000.0  # held when long or short, in the quote currency
     margin_bp: float = 0.5  # wanted beyond the cost
     exit_bp: float = 0.5  # leave when the forecast is so much against the position
     maximum_holding_ms: int = 30_000
@@ -37,12 +37,13 @@ def on_book(state, params, book, forecast, account, instrument, orders, now_ns):
     expected_bp = forecast.values[params.horizon]
     threshold_bp = round_trip_cost_bp(bid, ask, instrument) + params.margin_bp
     position = account.position_lots
+    wanted = lots_of_value(params.position_value, ask, instrument)
     target = position
     if expected_bp > threshold_bp:
-        target = params.position_lots
+        target = wanted
         state.signals += 1
     elif expected_bp < -threshold_bp:
-        target = -params.position_lots
+        target = -wanted
         state.signals += 1
     elif position != 0 and leaves(state, params, position, expected_bp, now_ns):
         target = 0

@@ -203,3 +203,13 @@ def test_restored_risk_goes_on_as_the_original() -> None:
     for _ in range(2):
         assert copy.send() == rig.send()
     assert copy.stage.snapshot() == rig.stage.snapshot()
+
+
+def test_a_full_order_ring_refuses_new_orders_until_it_has_room_and_lets_cancels_through() -> None:
+    rig = Rig()
+    assert rig.send() == PASSED
+    rig.stage.drive(make.single(Kind.RING_FULL, time_ns=rig.now_ns, quantity_lots=1))
+    assert rig.send() == (Refusal.ORDER_RING_FULL, 0, 0)
+    assert rig.send(action=Action.CANCEL) == PASSED
+    rig.stage.drive(make.single(Kind.RING_FULL, time_ns=rig.now_ns, quantity_lots=0))
+    assert rig.send() == PASSED
