@@ -104,7 +104,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = ("linear",)  # forecast slots: shipped names or model folders; the first active one answers
     instruments: tuple[str, ...] = ("BTCUSDT.BINANCE",)
     strategies: tuple[StrategyChoice, ...] = (StrategyChoice(),)
 

@@ -15,4 +15,8 @@ def optional(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ExtraMissing(f"{module} is not installed ({error}): pip install 'bot4[{EXTRA_OF[module]}]'") from None
+        extra = EXTRA_OF[module]
+        raise ExtraMissing(
+            f"{module} is not installed ({error}): it comes with the extra {extra!r}; "
+            f".venv/bin/uv pip install -r requirements/research.txt, or make lint, which installs all extras"
+        ) from None

@@ -109,7 +109,9 @@ def train_model(rows: FeatureRows, plan: TrainingPlan, output: Path, created_by:
         raise TooFewRows(
             f"a horizon of {longest_ms} ms leaves {int(train.sum())} training and {int(test.sum())} test rows"
         )
-    onnx_bytes, chosen = _fit(plan, rows.values_nf[train], returns_nh[train])
+    learnt = np.flatnonzero(train)
+    learnt = learnt[np.argsort(rows.time_ns_n[learnt], kind="stable")]  # of several instruments: one order of time
+    onnx_bytes, chosen = _fit(plan, rows.values_nf[learnt], returns_nh[learnt])
     manifest = Manifest(
         name=output.name,
         kind=plan.kind,
