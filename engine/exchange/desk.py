@@ -1,9 +1,11 @@
 """The order desk: what a client's order is from the moment it is received to its last fill.
 
 It checks what Binance's filters check, gives the order to the market, keeps the ledger, and tells the account's user
-data stream (executionReport). Names and codes follow Binance's spot API (errors.md, user-data-stream.md).
+data stream (executionReport). Names and codes follow Binance's spot API (errors.md, user-data-stream.md). One thing is
+simpler than there: commission is always paid in the quote currency, so that what is bought is what is owned.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from engine.exchange.market import Market, atoms_text
 from ipc.instruments import DecimalInexact
 from ipc.messages import OrderType, Side, TimeInForce
 
+DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 OPEN = ("NEW", "PARTIALLY_FILLED")
 SIDES = {"BUY": Side.BID, "SELL": Side.ASK}
 TYPES = {"LIMIT": OrderType.LIMIT, "MARKET": OrderType.MARKET, "LIMIT_MAKER": OrderType.LIMIT_MAKER}
@@ -333,7 +336,7 @@ class Desk:
 
 def exact(convert: Callable[[str], int], text: Any, failure: str) -> int:
     """A decimal parameter as ticks or lots. Raises ApiError in Binance's words."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not DECIMAL.fullmatch(text):
         raise ApiError(-1102, f"Mandatory parameter '{failure.lower()}' was not sent, was empty/null, or malformed.")
     try:
         return convert(text)

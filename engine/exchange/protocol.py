@@ -112,6 +112,9 @@ class OrderApi:
             answer["error"] = {"code": error.code, "msg": error.text}
             if error.data is not None:
                 answer["error"]["data"] = error.data
+        except (TypeError, ValueError, OverflowError):  # a parameter of a kind that nobody expects
+            answer["status"] = 400
+            answer["error"] = {"code": -1100, "msg": "Illegal characters found in a parameter."}
         if params.get("returnRateLimits", True):
             answer["rateLimits"] = self.limits.status(now_ms, places)
         return answer

@@ -1,10 +1,20 @@
 """Venue text to ticks, lots and atoms, and back, for one instrument row: exact, at the edge, once."""
 
+import re
 from decimal import Decimal
 
 import numpy as np
 
 from ipc.instruments import ATOMS_PER_UNIT, from_units, to_units
+
+DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+def _plain(text: str) -> str:
+    """A decimal without sign and exponent, as the venue writes them: an exponent could ask for gigabytes of digits."""
+    if not DECIMAL.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a plain decimal")
+    return text
 
 
 class Symbol:
@@ -27,12 +37,12 @@ class Symbol:
         return from_units(lots, *self._lot)
 
     def price_ticks(self, text: str) -> int:
-        """Raises DecimalInexact."""
-        return to_units(text, *self._tick)
+        """Raises DecimalInexact, or ValueError for what is no plain decimal."""
+        return to_units(_plain(text), *self._tick)
 
     def quantity_lots(self, text: str) -> int:
-        """Raises DecimalInexact."""
-        return to_units(text, *self._lot)
+        """Raises DecimalInexact, or ValueError for what is no plain decimal."""
+        return to_units(_plain(text), *self._lot)
 
     def value_atoms(self, price_ticks: int, lots: int) -> int:
         numerator, denominator = self._atoms
