@@ -151,8 +151,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = make_group().main(args=given, prog_name="bot4", standalone_mode=False)
     except UserError as error:
         print(f"bot4: {error}", file=sys.stderr)
-        if verbose and getattr(error, "details", ""):
-            print(getattr(error, "details", ""), file=sys.stderr)
+        details = getattr(error, "details", None)
+        if verbose and details:
+            print(details, file=sys.stderr)
         sys.exit(int(error.exit_code))
     except click.UsageError as error:
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx is not None else ""

@@ -55,7 +55,9 @@ def _from_file(path: Path) -> Credentials:
         raise UserError(f"{path}: {error.strerror}; {HOW}") from None
     except msgspec.DecodeError:
         raise UserError(f"{path}: not a credential file (JSON with api_key and a secret); {HOW}") from None
-    if mode & 0o077:
+    # systemd shows a credential mode 440: the group bit is the mask of an access list that names the service alone
+    others = 0o007 if str(path.parent) == os.environ.get("CREDENTIALS_DIRECTORY") else 0o077
+    if mode & others:
         raise UserError(f"{path}: others may read it; chmod 600 it")
     secret = values.get("ed25519_private_pem") or values.get("hmac_secret")
     if not values.get("api_key") or not secret:

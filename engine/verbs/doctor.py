@@ -1,5 +1,6 @@
 """`bot4 doctor`: looks at this machine and says what is missing or slow, each with its mend."""
 
+import importlib
 import os
 import platform
 import resource
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -66,8 +67,9 @@ def doctor_text(findings: list[Finding]) -> str:
 def examine(config: "Config", *, quick: bool) -> Iterator[Finding]:
     """Every finding; a check that itself breaks is a finding, too."""
     checks: list[Callable[[], Finding]] = [
-        imports, python_version, libraries, onnxruntime, extensions, cores, waiting, cpu_flags, clock_source, timer_slack,
-        lambda: shared_memory(config), lambda: run_directory(config), open_files, locked_memory, gpu, systemd,
+        imports, python_version, libraries, onnxruntime, extensions, cores, waiting, cpu_flags, clock_source,
+        timer_slack, lambda: shared_memory(config), lambda: run_directory(config), open_files, locked_memory, gpu,
+        systemd,
     ]  # fmt: skip
     if not quick:
         checks.append(hiccups)
@@ -295,7 +297,7 @@ def locked_memory() -> Finding:
 
 def gpu() -> Finding:
     try:
-        from kernels import device
+        device = importlib.import_module("kernels.device")
     except ImportError:
         return finding("gpu", OK, "no GPU kernels in this build: risk and inference run on the CPU")
     return finding("gpu", OK, device.describe())
