@@ -91,11 +91,13 @@ def load(name_or_path: str) -> Strategy:
         for name in CALLBACKS
         if isinstance(function := getattr(module, name, None), FunctionType)
     }
+    for name, value in vars(module).items():
+        if hasattr(value, "py_func"):
+            raise StrategyError(f"{path.name}: {name} has a decorator; Bot4 compiles it, so write a plain def")
+        if name.startswith("on_") and name not in CALLBACKS and inspect.isfunction(value):
+            raise StrategyError(f"{path.name}: {name} is no callback; there are {', '.join(CALLBACKS)}", Exit.FAILED)
     if not callbacks:
         raise StrategyError(f"{path.name}: no callback found; write at least one of {', '.join(CALLBACKS)}")
-    for name in vars(module):
-        if name.startswith("on_") and name not in CALLBACKS and inspect.isfunction(getattr(module, name)):
-            raise StrategyError(f"{path.name}: {name} is no callback; there are {', '.join(CALLBACKS)}", Exit.FAILED)
     arguments = {name: _arguments(path, name, function) for name, function in callbacks.items()}
     state, params = _fields(path, module, "State"), _fields(path, module, "Params")
     functions = tuple(_reachable(callbacks))
