@@ -79,7 +79,16 @@ def make_venue(settings: GatewayProcessSettings, files: RunFiles, instruments: n
         venue: Venue = paper.make_venue(settings, files, instruments, report)
         return venue
     key = credentials.load(settings.gateway.credential_file)
-    return BinanceSession(settings.gateway, key, instruments, settings.run_id, report, seed=os.getpid())
+    halt = HaltWord(files.halt, create=True)
+    return BinanceSession(
+        settings.gateway,
+        key,
+        instruments,
+        settings.run_id,
+        report,
+        seed=os.getpid(),
+        halted=lambda: halt.halted,
+    )
 
 
 class Gateway:

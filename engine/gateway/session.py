@@ -5,7 +5,7 @@ order is in doubt nothing new is sent for it: its cancels and replacements wait.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,9 @@ class BinanceSession:
         report: ReportSink,
         *,
         seed: int = 0,
+        halted: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`halted` is asked again before a replacement that waited is sent."""
         self._settings, self._run_id, self._report = settings, run_id, report
         self._symbols = [Symbol(index, row) for index, row in enumerate(instruments)]
         self._limits = RateLimits(settings)
@@ -54,6 +56,7 @@ class BinanceSession:
         self._words = self._inquiry.words = OrderWords(self._say, self._inquiry.fetch_trades)
         self._open: dict[int, Order] = {}
         self._finished: OrderedDict[int, Order] = OrderedDict()
+        self._halted = halted
         self._stopped = False
         self._next_poll_ns = 0
         self.foreign_events = 0
@@ -340,7 +343,16 @@ class BinanceSession:
         if order.deferred and order.standing in (Standing.LIVE, Standing.FINISHED):
             waiting, order.deferred = order.deferred, []
             for message in waiting:
-                self._change(message, clock.utc_ns())
+                self._resume(message)
+
+    def _resume(self, message: np.ndarray) -> None:
+        """A cancel or replacement whose target is out of doubt; the halt word may have been set meanwhile."""
+        order = self._open.get(int(message[0]["order_id"]))
+        if order is not None and self._halted():
+            self._words.ended(order, ReportKind.REJECTED, 0, Refusal.GATEWAY_HALTED)
+            self._settle(order)
+        else:
+            self._change(message, clock.utc_ns())
 
     def _order_params(self, message: np.ndarray, order: Order) -> dict[str, Any]:
         """The parameters of order.place."""

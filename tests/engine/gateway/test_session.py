@@ -203,6 +203,23 @@ async def test_cancel_of_an_order_in_doubt_waits_until_the_doubt_is_over(
     trader.check(exchange)
 
 
+@pytest.mark.parametrize("halted", [False, True])
+async def test_replacement_that_waited_is_not_sent_into_a_halt(
+    trader: Trader, exchange: ExchangeServer, halted: bool
+) -> None:
+    fault = Fault(point="request", action="delay", method="order.place", count=1, delay_ms=200)
+    exchange.misbehaviour.set((fault,))
+    old = trader.limit(BUY, 6_000_000)
+    await trader.until(lambda: ReportKind.UNKNOWN in trader.orders[old].kinds)
+    new = trader.limit(BUY, 6_000_100, action=Action.REPLACE, target=old)
+    trader.session._halted = lambda: halted
+    await trader.until(lambda: trader.orders[new].kinds)
+    assert trader.orders[new].final == halted
+    assert (trader.orders[new].codes == [Refusal.GATEWAY_HALTED]) == halted
+    assert trader.orders[old].final != halted
+    trader.check(exchange)
+
+
 async def test_fill_whose_event_was_lost_is_fetched_when_the_next_event_shows_it(
     exchange: ExchangeServer, credentials: Credentials
 ) -> None:
