@@ -1,6 +1,6 @@
 """Regression trees, one row at a time, eight trees side by side and no branch that depends on the data.
 
-Three things make it fast, each measured (docs/decisions/0020-tree-evaluator.md):
+Three things make it fast, each measured (docs/decisions/0050-tree-evaluator.md):
 * A tree is perfect and in heap order, so a step is `n = 2n + 1 + (value > threshold)`: no child pointers, no branch.
 * Values and thresholds are compared as integers that order like the floats, so NaN needs no test of its own: the table of
   keys holds each value twice, NaN as the lowest key in the first half and as the highest in the second, and a node that

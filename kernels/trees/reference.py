@@ -7,8 +7,8 @@ Every tree is laid out as a perfect one of the same depth, its nodes numbered fr
     └── 2 ── 5, 6
 
 A shorter branch is filled with nodes that always go left (threshold +infinity, NaN left). A value goes left when it
-is <= the threshold, both as float32; a NaN goes where the node says. This is BRANCH_LEQ of ONNX's TreeEnsembleRegressor and
-LightGBM's numerical split.
+is <= the threshold, both as float32; a NaN goes where the node says. This is BRANCH_LEQ of the TreeEnsembleRegressor of
+ONNX and the numerical split of LightGBM.
 """
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The compiled perceptron against its reference, bit for bit."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from kernels.mlp.cpu import Mlp
 
 
 def random_layers(rng, sizes):
-    weights = [rng.normal(size=shape).astype(np.float32) for shape in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in pairwise(sizes)]
     return weights, [rng.normal(size=size).astype(np.float32) for size in sizes[1:]]
 
 
@@ -23,7 +25,7 @@ def random_layers(rng, sizes):
     activation=st.sampled_from(reference.ACTIVATIONS),
     special=st.sampled_from([0.0, np.nan, np.inf, -np.inf, 1e300, 1e-300]),
 )
-def test_compiled_perceptron_equals_its_reference_bit_for_bit(seed, inputs, hidden, outputs, activation, special):
+def test_compiled_perceptron_equals_its_reference_bit_for_bit(*, seed, inputs, hidden, outputs, activation, special):
     rng = np.random.default_rng(seed)
     weights, biases = random_layers(rng, (inputs, *hidden, outputs))
     rows = np.zeros((3, 32))
