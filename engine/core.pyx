@@ -68,6 +68,7 @@ cdef class Core:
             self._steps[i] = step_of(step)
             self._views[i] = NULL if view is None else view_of(view)
         self._memory = np.zeros(2 * OUTBOX_RECORDS, dtype=MESSAGE)
+        self._memory.view(np.int8)[:] = 0  # touched now, so that no page fault comes later
         cdef uintptr_t address = self._memory.ctypes.data
         self._outbox.messages = <Message *> address
         self._outbox.capacity = OUTBOX_RECORDS

@@ -139,6 +139,7 @@ cdef class CoreLoop:
         self.waits_counter = counters.counter("journal_waits")
         self.lapped_counter = counters.counter("lapped_records")
         self._memory = np.zeros(INBOX_RECORDS, MESSAGE)
+        self._memory.view(np.int8)[:] = 0  # touched now
         cdef uintptr_t address = self._memory.ctypes.data
         self.inbox = <Message *> address
         self.stop_word = -1

@@ -62,6 +62,7 @@ cdef class SimulatedVenue:
         cdef uintptr_t[4] address
         cdef int64_t i
         for i in range(4):
+            self._memory[i].view(np.int8)[:] = 0  # touched now
             address[i] = self._memory[i].ctypes.data
         self.orders = <Resting *> address[0]
         self.terms = <Terms *> address[1]

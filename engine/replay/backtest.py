@@ -168,6 +168,7 @@ def _summarise(
             for i, row in enumerate(instruments)
         },
         "assumptions": config.paper.sentence(),
+        "allocations": None if loop.allocations < 0 else int(loop.allocations),
     }
     return Backtest(result, instruments, samples, fills, {}, config.paper.sentence(), coverage(tape))
 

@@ -14,6 +14,7 @@ class BacktestLoop:
     market_records: int
     orders_sent: int
     fills_seen: int
+    allocations: int
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from ipc.message cimport (
     FLAG_LAST, KIND_ORDER, KIND_TIME, Message, REPORT_KIND_FILL, ReportDetail,
 )
 from engine.core cimport Core
+from engine.telemetry.allocations cimport allocations_so_far
 from engine.gateway.simulated cimport SimulatedVenue
 from engine.stage cimport AccountView, BookView, REFUSAL_CODES, ends_batch, records_of, view_of
 
@@ -81,6 +82,7 @@ cdef class BacktestLoop:
     cdef readonly int64_t market_records
     cdef readonly int64_t orders_sent
     cdef readonly int64_t fills_seen
+    cdef readonly int64_t allocations     # of this thread inside `run`, -1 when they were not counted
     cdef int64_t refused[REFUSAL_CODES]
     cdef object _memory
     cdef object _owners
@@ -99,6 +101,8 @@ cdef class BacktestLoop:
         self._memory = (
             np.zeros(OUTPUT_RECORDS, MESSAGE), np.zeros(FILL_RECORDS, FILL), np.zeros(SAMPLE_ROWS, SAMPLE)
         )
+        for array in self._memory:
+            array.view(np.int8)[:] = 0  # touched now, so that the loop meets no page fault
         cdef uintptr_t outputs = self._memory[0].ctypes.data
         cdef uintptr_t fills = self._memory[1].ctypes.data
         cdef uintptr_t samples = self._memory[2].ctypes.data
@@ -122,11 +126,13 @@ cdef class BacktestLoop:
         """
         cdef uintptr_t address = records.ctypes.data
         cdef const Message *tape = <const Message *> address
-        cdef int64_t count = len(records), position = start
+        cdef int64_t count = len(records), position = start, before
         if records.dtype != MESSAGE or not records.flags.c_contiguous:
             raise ValueError("records must be a contiguous array of MESSAGE")
         with nogil:
+            before = allocations_so_far()
             position = self._run(tape, start, count)
+            self.allocations = -1 if before < 0 else self.allocations + allocations_so_far() - before
         if position < 0:
             raise RuntimeError(self.core.fault_text())
         if self.venue.overflow:

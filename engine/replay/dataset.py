@@ -1,4 +1,4 @@
-"""Recordings and tapes as feature rows: what `bot4 model train` learns from. The rows are those the core would compute."""
+"""Recordings and tapes as the feature rows that the core would compute: what `bot4 model train` learns from."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 def feature_rows_of(tape: Tape, interval_ms: int) -> Array:
-    """FEATURE_ROW rows of a tape, shape (n,), in the order of its messages; per instrument at least `interval_ms` apart."""
+    """FEATURE_ROW rows of a tape, shape (n,), in its order; of one instrument at least `interval_ms` apart."""
     instruments = np.array(tape.instruments)
     collector = FeatureRowCollector(instruments, interval_ms * 1_000_000)
     records, taken = tape.records, 0
@@ -38,8 +38,8 @@ def dataset(
 ) -> FeatureRows:
     """Feature rows of recordings or one tape, instrument by instrument, each of its unbroken stretches a segment.
 
-    features: which columns, in this order. cache: folder of imported tapes. Raises UserError or IntegrityError for files
-    that cannot be read, UserError when no feature row became ready.
+    features: which columns, in this order. cache: folder of imported tapes. Raises UserError or IntegrityError for
+    files that cannot be read, UserError when no feature row became ready.
     """
     tape = imported(paths, cache)
     rows = feature_rows_of(tape, interval_ms)

@@ -14,8 +14,8 @@ from models.signals.train import Kind, TooFewRows, TrainingPlan
 from models.signals.train import train_model as train
 
 CREATED_BY = "bot4 model train"
-# Features with a direction: up and down are mirror images. A linear model sees only these: what has no sign (a spread, a
-# variance, a rate) cannot tell a direction by itself, and would carry a market with other levels far off.
+# Features with a direction: up and down are mirror images. A linear model sees only these: what has no sign (a spread,
+# a variance, a rate) cannot tell a direction by itself, and would carry a market with other levels far off.
 DIRECTIONAL = (
     "microprice_offset_ticks",
     "imbalance_1",

@@ -1,0 +1,42 @@
+"""Every row of `bot4 bench`, in the order of the journey: what measures it, and whether its allocations are counted."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """`function` of `module` gives the row; `alone` are arguments that leave the peers out, for the counting pass."""
+
+    module: str
+    function: str
+    hot: bool = True  # allocations are counted, and must be 0
+    alone: dict[str, Any] = field(default_factory=dict)
+
+    def measure(self) -> dict[str, Any]:
+        return self._call()()
+
+    def measure_alone(self) -> dict[str, Any]:
+        return self._call()(**self.alone)
+
+    def _call(self) -> Callable[..., dict[str, Any]]:
+        function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(self.module), self.function)
+        return function
+
+
+ROWS = {
+    "ring_hop": Row("benchmarks.bench_ipc", "ring_hop", alone={"seconds": 1.0, "peers": False}),
+    "book_update": Row("benchmarks.bench_book", "book_update"),
+    "feature_row": Row("benchmarks.bench_features", "feature_row"),
+    "forecast_linear": Row("benchmarks.bench_forecast", "forecast_linear"),
+    "forecast_gbdt": Row("benchmarks.bench_forecast", "forecast_gbdt"),
+    "forecast_mlp": Row("benchmarks.bench_forecast", "forecast_mlp"),
+    "pretrade_risk": Row("benchmarks.bench_risk", "pretrade_risk"),
+    "tick_to_order": Row("benchmarks.bench_core", "tick_to_order"),
+    "strategies_1000": Row("benchmarks.bench_strategies", "strategies_1000"),
+    "loopback": Row("benchmarks.bench_loopback", "loopback", hot=False),
+    "backtest": Row("benchmarks.bench_core", "backtest"),
+    "journal": Row("benchmarks.bench_journal", "journal", hot=False, alone={"seconds": 1.0, "peers": False}),
+}
