@@ -1,7 +1,7 @@
 """The only place that asks whether there is a GPU.
 
-The question is put to the CUDA driver itself (libcuda.so.1, by ctypes) in a process of its own with a time-out: a driver
-that hangs or crashes takes the probe with it, not the engine, and no GPU library is imported on a machine without one.
+The question is put to the CUDA driver itself (libcuda.so.1, by ctypes) in a process of its own with a time-out: a
+driver that hangs or crashes takes the probe with it, not the engine, and no GPU library is imported.
 Source of the calls: NVIDIA, CUDA Driver API, chapters 6.2 and 6.5.
 """
 
@@ -52,7 +52,7 @@ class GpuMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first device. capability: (major, minor). memory_bytes: all of it. cuda: (major, minor) that the driver takes."""
+    """The first device. capability and cuda (what its driver takes): (major, minor). memory_bytes: all of it."""
 
     name: str
     capability: tuple[int, int]
