@@ -37,7 +37,7 @@ from engine.run_files import RunFiles
 from ipc import waiting
 from ipc.bus import Heartbeat, Publisher
 from ipc.counters import Counters
-from ipc.messages import MESSAGE, ORDER_DETAIL, Action, Refusal
+from ipc.messages import MESSAGE, ORDER_DETAIL, Action, Refusal, Source
 from ipc.ring import Consumer, Ring
 
 CONSUMER_NAME = "gateway"
@@ -45,7 +45,9 @@ BATCH_RECORDS = 64
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
 COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
-HISTOGRAMS = ("handle",)  # from the look at the order ring that found it to the venue's submit returned
+# handle: from the look at the order ring that found it to the venue's submit returned; tick_to_send: from the feed's
+# receipt of the frame that caused the order (recv returned) to its send (send called)
+HISTOGRAMS = ("handle", "tick_to_send")
 
 
 class GatewayProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -239,6 +241,9 @@ class Gateway:
             return
         self._attempts.mark(order, now_ns)
         self._venue.submit(order)
+        detail = order[1:].view(ORDER_DETAIL)[0]
+        if detail["cause_source"] == Source.MARKET:
+            self._counters.observe("tick_to_send", clock.utc_ns() - int(detail["receive_time_ns"]))
         self._counters.increase("sent")
         if action in (Action.CANCEL, Action.QUERY):
             self._attempts.mark_finished(number)
