@@ -1,6 +1,5 @@
 """`bot4 doctor`: looks at this machine and says what is missing or slow, each with its mend."""
 
-import importlib
 import os
 import platform
 import resource
@@ -297,7 +296,7 @@ def locked_memory() -> Finding:
 
 def gpu() -> Finding:
     try:
-        device = importlib.import_module("kernels.device")
+        from kernels import device
     except ImportError:
         return finding("gpu", OK, "no GPU kernels in this build: risk and inference run on the CPU")
     return finding("gpu", OK, device.describe())

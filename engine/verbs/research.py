@@ -121,7 +121,9 @@ def backtest(
     """Run a strategy over recorded market data, with stated latency, queue and fee assumptions."""
     from engine.config import load
     from engine.replay.backtest import backtest as run_backtest
+    from engine.strategy.loader import load as load_strategy
 
+    load_strategy(strategy)  # a mistake in it is told before gigabytes are read
     outcome = run_backtest(
         [*files, *more],
         strategy,
@@ -160,7 +162,8 @@ def backtest_text(result: dict[str, Any]) -> str:
         f"assumed   {result['assumptions']}",
         f"messages  {result['messages']:,} in {result['seconds']:.2f} s ({result['messages_per_s']:,.0f} a second)",
         f"orders    {result['orders']:,}   fills {result['fills']:,}",
-        f"profit    {result['pnl']:,.4f} after fees of {result['fees']:,.4f}; largest drawdown {result['max_drawdown']:,.4f}",
+        f"profit    {result['pnl']:,.4f} after fees of {result['fees']:,.4f}; "
+        f"largest drawdown {result['max_drawdown']:,.4f}",
     ]
     if refusals:
         lines.append("refused   " + ", ".join(f"{count:,} {code}" for code, count in refusals[:6]))
