@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,7 @@ class Run:
         else:
             self._reopen()
         note_holder(self._lock, run_id)
+        self._exchange_port = self.config.exchange.port or free_port(self.config.exchange.host)
         self.supervisor = Supervisor(self.files, self._children())
         self.started_s = 0.0
         self._stop = False
@@ -108,8 +110,9 @@ class Run:
                     lambda: msgspec.structs.replace(
                         config.exchange,
                         seed=config.run.seed,
-                        ledger_file=files.directory / "ledger.jsonl",
-                        credentials_file=files.shared / "exchange-keys.json",
+                        port=self._exchange_port,
+                        ledger_file=str((files.directory / "ledger.jsonl").resolve()),
+                        credentials_file=str(files.shared / "exchange-keys.json"),
                     ),
                     lambda: ready_line(files, "exchange") is not None,
                     restart=False,
@@ -145,9 +148,7 @@ class Run:
         return path.exists() and JournalStatus(path).state == JournalState.RUNNING
 
     def _exchange_address(self) -> str:
-        line = ready_line(self.files, "exchange")
-        assert line is not None
-        return str(line["address"])
+        return f"{self.config.exchange.host}:{self._exchange_port}"
 
     def _gateway_settings(self, common: dict[str, str]) -> GatewayProcessSettings:
         config, gateway = self.config, self.config.gateway
@@ -209,6 +210,13 @@ class Run:
         if not self.supervisor.unclean:
             self.files.remove_shared()
         self._lock.close()
+
+
+def free_port(host: str) -> int:
+    """A port that is free now, so that everybody can be told it before the exchange listens."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 # -- one instance at a time --------------------------------------------------------------------------------------------

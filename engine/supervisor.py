@@ -93,9 +93,13 @@ class Supervisor:
     # -- COMMANDS --
 
     def start(self) -> None:
-        """Starts every child and waits until each is ready. Raises UserError naming the one that is not, and its last words."""
+        """Starts every child, then waits for each in turn: they wait for each other by themselves.
+
+        Raises UserError naming the one that did not become ready, and its last words.
+        """
         for child in self.children:
             self._spawn(child)
+        for child in self.children:
             self._await_ready(child)
 
     def watch(self) -> None:
