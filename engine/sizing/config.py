@@ -17,9 +17,9 @@ class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     method: Literal["fixed", "volatility_targeted"] = "fixed"
     scale_e6: int = SCALE_ONE_E6
     target_risk_atoms: int = 0  # per square root of a second; volatility_targeted only
-    variance_feature: str = ""  # realised variance of log returns
+    variance_feature: str = "realised_variance_10s"  # realised variance of log returns
     variance_horizon_s: float = 1.0  # the seconds that the feature's variance is of
-    variance_unit: float = 1.0  # 1e-8 where the feature counts in squared basis points
+    variance_unit: float = 1e-8  # one squared basis point, which is what our features count in
     minimum_variance_per_s: float = 1e-12  # a quieter market than this is not believed
 
     def __post_init__(self) -> None:

@@ -26,13 +26,29 @@ def risk_lots(variance: float, price_ticks: int, atoms_per_tick_lot: float, sett
     return int(lots) if lots < LOTS_BOUND else LOTS_BOUND
 
 
+def whole_steps(lots: int, step_lots: int) -> int:
+    """The largest whole number of the venue's quantity steps in a quantity; nothing where there is nothing to round."""
+    return max(lots, 0) // max(step_lots, 1) * max(step_lots, 1)
+
+
 def sized_lots(
-    asked_lots: int, price_ticks: int, variance: float, ready: bool, atoms_per_tick_lot: float, settings: SizingSettings
+    asked_lots: int,
+    price_ticks: int,
+    variance: float,
+    ready: bool,
+    atoms_per_tick_lot: float,
+    step_lots: int,
+    reduce_only: bool,
+    settings: SizingSettings,
 ) -> int:
-    """Quantity of a new or replacing order; 0 means it is refused SIZE_ROUNDED_TO_ZERO."""
+    """Quantity of a new or replacing order; 0 means it is refused SIZE_ROUNDED_TO_ZERO.
+
+    An order that only reduces a position is not sized, only rounded: getting out is never made smaller by a rule.
+    """
+    if reduce_only:
+        return whole_steps(asked_lots, step_lots)
     lots = scaled_lots(asked_lots, settings.scale_e6)
-    if settings.method == "fixed":
-        return lots
-    if not ready:
-        return 0
-    return min(lots, risk_lots(variance, price_ticks, atoms_per_tick_lot, settings))
+    if settings.method == "volatility_targeted":
+        most = risk_lots(variance, price_ticks, atoms_per_tick_lot, settings) if ready else 0
+        lots = min(lots, most)
+    return whole_steps(lots, step_lots)

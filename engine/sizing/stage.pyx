@@ -1,6 +1,7 @@
-"""INTENT to SIZED: how large an order may be, in whole lots, never on the other side and never more than was wished for.
+"""INTENT to SIZED: how large an order may be, in whole steps of the venue, never on the other side.
 
-Cancels, queries and orders that only reduce a position pass as they are. engine/sizing/reference.py says the same slowly.
+Cancels and queries pass as they are; an order that only reduces a position is rounded but not sized.
+engine/sizing/reference.py says the same slowly.
 """
 
 from libc.math cimport isfinite, sqrt
@@ -13,7 +14,7 @@ from ipc.message cimport (
 
 import numpy as np
 
-from engine.sizing.config import SCALE_ONE_E6, SizingSettings
+from engine.sizing.config import SCALE_ONE_E6
 from engine.sizing.reference import LOTS_BOUND as PYTHON_LOTS_BOUND
 from ipc.instruments import Contract
 
@@ -65,7 +66,9 @@ cdef inline int64_t scaled_lots(int64_t asked_lots, int64_t scale_e6) noexcept n
     return <int64_t> lots if lots < LOTS_BOUND else LOTS_BOUND
 
 
-cdef inline int64_t risk_lots(const Rule *rule, double variance, int64_t price_ticks, double atoms_per_tick_lot) noexcept nogil:
+cdef inline int64_t risk_lots(
+    const Rule *rule, double variance, int64_t price_ticks, double atoms_per_tick_lot
+) noexcept nogil:
     """lots = target / (sqrt(variance per second) * price * atoms per tick and lot), rounded toward zero."""
     cdef double variance_per_s, lots
     if not isfinite(variance) or variance < 0.0 or price_ticks <= 0:
@@ -79,15 +82,15 @@ cdef inline int64_t risk_lots(const Rule *rule, double variance, int64_t price_t
 
 cdef int64_t sized_lots(const Sizes *sizes, const Message *intent, const Rule *rule) noexcept nogil:
     cdef const FeatureView *features
-    cdef int64_t lots = scaled_lots(intent.quantity_lots, rule.scale_e6), most
+    cdef int64_t lots = scaled_lots(intent.quantity_lots, rule.scale_e6), most, row = intent.instrument
     if rule.feature < 0:
         return lots
-    if intent.instrument >= sizes.instruments:
+    if row >= sizes.instruments:
         return 0
-    features = <const FeatureView *> (<char *> sizes.features.rows + intent.instrument * sizes.features.stride)
+    features = <const FeatureView *> (<char *> sizes.features.rows + row * sizes.features.stride)
     if not features.ready:
         return 0
-    most = risk_lots(rule, features.values[rule.feature], intent.price_ticks, sizes.atoms_per_tick_lot[intent.instrument])
+    most = risk_lots(rule, features.values[rule.feature], intent.price_ticks, sizes.atoms_per_tick_lot[row])
     return lots if lots < most else most
 
 
