@@ -1,155 +1,178 @@
-"""One forecast: the forecast stage over recorded messages, book and features driven before it and not timed.
+"""One forecast, one row: the three compiled evaluators, each beside libraries and a plain numba loop in the same run.
 
-Every batch whose feature row is ready makes one forecast. Each is timed on its own by `engine/telemetry/step_timer.pyx`
-(the clock's cost subtracted): the row gathered, the model, the result written. `evaluator_ns` is the compiled evaluator
-alone, mean of a loop over distinct recorded rows; the peers compute the same model (LightGBM: one of the same size) on
-the same rows in the same run, median of single calls, the numba loop as a mean like ours. What a peer costs from Python
-is part of its figure: that is how it would be called.
-
-Models: 32 features, one output (MLP three). linear; 100 full trees of depth 6 with thresholds drawn from the rows; MLP
-32-64-64-3 with ReLU. Untrained: the time does not depend on what they say.
+Our evaluators are timed row by row over distinct rows by `engine/telemetry/evaluator_timer.pyx`, the clock's cost
+subtracted; the linear one in groups, because a reading costs more than a row. Peers are called from Python, as their
+users call them, one row at a time on one thread; the numba loops are timed in blocks of rows and so pay no call at all.
+Peers that are not installed (extras `inference`, `research`) are left out. `ratio_to_peer` is to the fastest that ran.
 
     python -m benchmarks.bench_forecast
 """
 
 import json
-import time
 from collections.abc import Callable
-from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from benchmarks import forecast_peers
-from benchmarks.bench_book import WARMUP_SHARE, market_records
-from engine.book.stage import BookStage
-from engine.features.catalogue import FEATURE_NAMES
-from engine.features.stage import FeatureStage
-from engine.forecast.stage import ForecastStage
-from engine.replay.feature_rows import FEATURE_ROW, FeatureRowCollector
-from engine.telemetry.step_timer import time_steps
+from benchmarks.forecast_peers import (
+    lightgbm_single_row,
+    numba_mlp,
+    numba_trees,
+    runtime_bound,
+    runtime_run,
+    time_calls,
+)
+from engine.telemetry.evaluator_timer import time_rows
 from models.registry.onnx_trees import Leaf, Split, Tree, perfect
-from models.registry.prepared import INPUTS, OUTPUTS, PreparedModel
 
+INPUTS = 32
+ROWS = 20_000
+WARMUP = 2_000
 ROUNDS = 3
-PASSES = 10
+PEER_ROWS = 2_000
 TREES, DEPTH = 100, 6
-MLP_SIZES = ((INPUTS, 64), (64, 64), (64, 3))
+WIDTHS = (32, 64, 64, 3)
+LINEAR_GROUP = 16
+SEED = 1
+
+Peers = dict[str, Callable[[np.ndarray], Any]]
 
 
-@cache
-def recorded() -> tuple[np.ndarray, np.ndarray, str, np.ndarray]:
-    """(instrument table, messages, where from, feature rows (n, 32)): every row that the messages make ready."""
-    table, records, source = market_records()
-    rows = np.zeros(len(records), dtype=FEATURE_ROW)
-    _, count = FeatureRowCollector(table, 0).take(records, rows)
-    if count < 1_000:
-        raise ValueError(f"only {count} feature rows became ready: too few to time")
-    return table, records, source, np.ascontiguousarray(rows["values"][:count])
+def forecast_linear() -> dict[str, Any]:
+    """The row `forecast_linear`: 32 inputs, one output in use. Means over 16 rows; percentiles are of those means."""
+    from kernels.linear.cpu import Linear
+
+    rng = np.random.default_rng(SEED)
+    weights = np.zeros((INPUTS, 4))
+    weights[:, 0] = rng.normal(size=INPUTS)
+    bias = np.array([0.1, 0.0, 0.0, 0.0])
+    rows = market_like(rng)
+    result = fastest("forecast_linear", Linear(weights, bias), rows, LINEAR_GROUP)
+
+    def onnx() -> bytes:
+        from models.registry.onnx_write import linear_onnx
+
+        return linear_onnx(weights[:, :1], bias[:1])
+
+    return beside(result, rows, runtime_peers(onnx, np.float64))
 
 
-def scales() -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each recorded feature, so that a random model is not one big number."""
-    rows = recorded()[3]
-    return rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-9)
+def forecast_mlp() -> dict[str, Any]:
+    """The row `forecast_mlp`: 32-64-64-3, ReLU, float32."""
+    from kernels.mlp.cpu import Mlp
+
+    rng = np.random.default_rng(SEED)
+    sizes = list(pairwise(WIDTHS))
+    weights = [(rng.normal(size=size) / np.sqrt(size[0])).astype(np.float32) for size in sizes]
+    biases = [rng.normal(size=size[1]).astype(np.float32) for size in sizes]
+    rows = market_like(rng)
+    result = fastest("forecast_mlp", Mlp(weights, biases), rows)
+
+    def onnx() -> bytes:
+        from models.registry.onnx_write import mlp_onnx
+
+        return mlp_onnx(weights, biases)
+
+    peers = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_mlp(weights, biases, some)}
+    return beside(result, rows, peers)
 
 
-def prepared(kind: str, outputs: int, arrays: dict[str, Any]) -> PreparedModel:
-    return PreparedModel(kind, kind, "0" * 64, tuple(FEATURE_NAMES), tuple(range(1, outputs + 1)), arrays)
+def forecast_gbdt() -> dict[str, Any]:
+    """The row `forecast_gbdt`: 100 trees of depth 6, trained by LightGBM; drawn at random where it is not installed."""
+    from kernels.trees.cpu import Trees
+
+    rng = np.random.default_rng(SEED)
+    rows = market_like(rng)
+    booster = trained_booster(rng)
+    trees = drawn_trees(rng) if booster is None else trees_of_booster(booster)
+    arrays = perfect(trees, [0.0])
+    result = fastest("forecast_gbdt", Trees(**arrays), rows) | {"trees": len(trees), "depth": DEPTH}
+
+    def onnx() -> bytes:
+        from models.registry.onnx_write import trees_onnx
+
+        return trees_onnx(trees, [0.0], INPUTS)
+
+    peers = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_trees(arrays, some)}
+    if booster is not None:
+        peers["lightgbm_single_row_fast"] = lambda some: lightgbm_single_row(booster, some)
+    return beside(result | {"model": "random" if booster is None else "lightgbm"}, rows, peers)
 
 
-def linear_model() -> PreparedModel:
-    weights_io = np.zeros((INPUTS, OUTPUTS))
-    weights_io[:, 0] = np.random.default_rng(1).normal(size=INPUTS) / scales()[1]
-    return prepared("linear", 1, {"weights_io": weights_io, "bias_o": np.zeros(OUTPUTS), "link": np.array("identity")})
+# -- ours --------------------------------------------------------------------------------------------------------------
 
 
-def random_trees() -> list[Tree]:
-    """Full trees; a threshold is a recorded value of its feature, so rows take all ways."""
-    rng, rows = np.random.default_rng(1), recorded()[3]
+def market_like(rng: np.random.Generator) -> np.ndarray:
+    """Distinct rows of 32 features, shape (ROWS, 32)."""
+    return rng.normal(size=(ROWS, INPUTS))
 
-    def tree(depth: int) -> Tree:
+
+def fastest(name: str, evaluator: Any, rows: np.ndarray, group: int = 1) -> dict[str, Any]:
+    """The round with the lowest p50: the one least disturbed by the machine."""
+    best: dict[str, Any] = {}
+    for _ in range(ROUNDS):
+        times, _ = time_rows(evaluator, rows, WARMUP, group)
+        row = times.row(name) | {"clock_overhead_ns": times.overhead_ns, "group": group}
+        if not best or row["p50_ns"] < best["p50_ns"]:
+            best = row
+    return best | {"warmup": WARMUP}
+
+
+# -- peers -------------------------------------------------------------------------------------------------------------
+
+
+def runtime_peers(onnx: Callable[[], bytes], dtype: Any) -> Peers:
+    """ONNX Runtime on the same model, called in two ways."""
+
+    def timed(call: Callable[[bytes, Any], Callable[[np.ndarray], Any]]) -> Callable[[np.ndarray], Any]:
+        return lambda rows: time_calls(call(onnx(), dtype), rows.astype(dtype))
+
+    return {"onnxruntime_run": timed(runtime_run), "onnxruntime_io_binding": timed(runtime_bound)}
+
+
+def beside(result: dict[str, Any], rows: np.ndarray, peers: Peers) -> dict[str, Any]:
+    """The result with p50 of each peer that could be run, and the ratio to the fastest (below 1: ours is faster)."""
+    measured: dict[str, float] = {}
+    absent: dict[str, str] = {}
+    for name, measure in peers.items():
+        try:
+            measured[name] = measure(rows[:PEER_ROWS])
+        except ImportError as error:
+            absent[name] = str(error)
+    if measured:
+        peer = min(measured, key=lambda name: measured[name])
+        result = result | {"peer": peer, "ratio_to_peer": result["p50_ns"] / measured[peer]}
+    return result | {"peers": measured, "peers_absent": absent}
+
+
+def trained_booster(rng: np.random.Generator) -> Any:
+    """A LightGBM booster of 100 trees of depth 6 on noisy nonlinear data; None without LightGBM."""
+    try:
+        import lightgbm
+    except ImportError:
+        return None
+    values = rng.normal(size=(20_000, INPUTS))
+    target = np.sin(values[:, 0]) + values[:, 1] * values[:, 2] + rng.normal(size=len(values))
+    parameters = {"max_depth": DEPTH, "num_leaves": 2**DEPTH - 1, "verbosity": -1, "num_threads": 1, "seed": SEED}
+    return lightgbm.train(parameters, lightgbm.Dataset(values, target), TREES)
+
+
+def trees_of_booster(booster: Any) -> list[Tree]:
+    from models.signals.boosting import trees_of
+
+    return trees_of(booster)
+
+
+def drawn_trees(rng: np.random.Generator) -> list[Tree]:
+    """Perfect trees with random splits."""
+
+    def grow(depth: int) -> Tree:
         if depth == 0:
             return Leaf({0: float(np.float32(rng.normal()))})
-        feature = int(rng.integers(INPUTS))
-        threshold = np.float32(rows[rng.integers(len(rows)), feature])
-        return Split(feature, threshold, False, tree(depth - 1), tree(depth - 1))
+        return Split(int(rng.integers(INPUTS)), np.float32(rng.normal()), False, grow(depth - 1), grow(depth - 1))
 
-    return [tree(DEPTH) for _ in range(TREES)]
-
-
-def mlp_layers() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    rng, (mean, scale) = np.random.default_rng(1), scales()
-    weights = [rng.normal(size=size) / np.sqrt(size[0]) for size in MLP_SIZES]
-    weights[0] = weights[0] / scale[:, None]
-    biases = [-mean @ weights[0], np.zeros(64), np.zeros(3)]
-    return [w.astype(np.float32) for w in weights], [b.astype(np.float32) for b in biases]
-
-
-def mlp_model() -> PreparedModel:
-    weights, biases = mlp_layers()
-    arrays: dict[str, Any] = {"activation": np.array("relu")}
-    for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        arrays |= {f"weights_io_{number}": w, f"bias_o_{number}": b}
-    return prepared("mlp", 3, arrays)
-
-
-def time_stage(name: str, model: PreparedModel) -> dict[str, Any]:
-    """The round with the least median; only rounds in which every timed batch after the warm-up made a forecast."""
-    table, records, source, _ = recorded()
-    warmup, best = int(len(records) * WARMUP_SHARE), {}
-    for _ in range(ROUNDS):
-        book = BookStage(table)
-        features = FeatureStage(table, book.view())
-        forecast = ForecastStage(len(table), features.view(), model, None, FEATURE_NAMES)
-        times = time_steps(forecast.step(), records, warmup=warmup, before=[book.step(), features.step()])
-        row = times.row(name)
-        if forecast.counters()["computed"] < 0.95 * row["count"]:
-            raise ValueError("most batches made no forecast: what was timed is not what is meant")
-        if not best or row["p50_ns"] < best["p50_ns"]:
-            best = row | {"clock_overhead_ns": times.overhead_ns, "clock_resolution_ns": times.resolution_ns}
-    return best | {"warmup": warmup, "data": source}
-
-
-def least_mean_ns(run: Callable[[np.ndarray], object]) -> float:
-    """Least mean of PASSES passes over all recorded rows."""
-    rows, least = recorded()[3], float("inf")
-    for _ in range(PASSES):
-        started = time.perf_counter_ns()
-        run(rows)
-        least = min(least, (time.perf_counter_ns() - started) / len(rows))
-    return least
-
-
-def measure(name: str, model: PreparedModel, peers: dict[str, Callable[[np.ndarray], float]]) -> dict[str, Any]:
-    """The row of a model, `evaluator_ns` and the peers beside it; a peer whose library is absent is left out."""
-    row = time_stage(name, model) | {"evaluator_ns": least_mean_ns(model.evaluator().evaluate)}
-    figures = {}
-    for peer, run in peers.items():
-        try:
-            figures[peer] = run(recorded()[3])
-        except ImportError:
-            continue
-    return row | ({"peers": figures} if peers else {})
-
-
-def forecast_linear(peers: bool = True) -> dict[str, Any]:
-    """The row `forecast_linear`: name, count, p50_ns, p99_ns, p999_ns, max_ns, per_s, evaluator_ns, peers."""
-    model = linear_model()
-    found = forecast_peers.linear(model.arrays["weights_io"][:, :1], np.zeros(1)) if peers else {}
-    return measure("forecast_linear", model, found)
-
-
-def forecast_gbdt(peers: bool = True) -> dict[str, Any]:
-    """The row `forecast_gbdt`, as `forecast_linear`; 100 full trees of depth 6."""
-    trees = random_trees()
-    arrays = perfect(trees, [0.0])
-    return measure("forecast_gbdt", prepared("gbdt", 1, arrays), forecast_peers.gbdt(trees, arrays) if peers else {})
-
-
-def forecast_mlp(peers: bool = True) -> dict[str, Any]:
-    """The row `forecast_mlp`, as `forecast_linear`; 32-64-64-3."""
-    return measure("forecast_mlp", mlp_model(), forecast_peers.mlp(*mlp_layers()) if peers else {})
+    return [grow(DEPTH) for _ in range(TREES)]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""What others take for one row of the same model: ONNX Runtime, LightGBM's single-row call, a plain numba loop.
+"""What the forecast benchmark is held against: ONNX Runtime, LightGBM and plain numba loops, one row at a time.
 
-Each function returns {"name_ns": run}; run(rows) takes float64 rows (n, 32) and returns nanoseconds a row. An absent
-library shows as ImportError when the peer runs.
+Each measures the median nanoseconds a row and raises ImportError when its library is not there.
 """
 
 import ctypes
@@ -11,25 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from models.registry.onnx_trees import Tree
-from models.registry.onnx_write import linear_onnx, mlp_onnx, trees_onnx
-
-CALLS = 3_000
-PASSES = 10
-Peers = dict[str, Callable[[np.ndarray], float]]
+WARMUP_CALLS = 200
+BLOCK_ROWS = 50  # of a numba loop, timed together
+BLOCKS = 200
 
 
-def _median_ns(call: Callable[[int], object], rows: int) -> float:
-    """Median of CALLS single calls after a tenth as warm-up."""
-    taken = []
-    for i in range(CALLS + CALLS // 10):
+def time_calls(call: Callable[[np.ndarray], Any], rows: np.ndarray) -> float:
+    """Median nanoseconds of a call with one row, shape (1, inputs), the clock included (about 0.1 us)."""
+    single = [np.ascontiguousarray(rows[i : i + 1]) for i in range(len(rows))]
+    for row in single[:WARMUP_CALLS]:
+        call(row)
+    elapsed = np.empty(len(single))
+    for i, row in enumerate(single):
         started = time.perf_counter_ns()
-        call(i % rows)
-        taken.append(time.perf_counter_ns() - started)
-    return float(np.median(taken[CALLS // 10 :]))
+        call(row)
+        elapsed[i] = time.perf_counter_ns() - started
+    return float(np.median(elapsed))
 
 
-def _session(onnx_bytes: bytes) -> Any:
+# -- ONNX Runtime ------------------------------------------------------------------------------------------------------
+
+
+def session_of(onnx_bytes: bytes) -> Any:
+    """One thread, on the CPU. Raises ImportError."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -37,140 +40,150 @@ def _session(onnx_bytes: bytes) -> Any:
     return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
 
 
-def _runtime(make: Callable[[], bytes], dtype: Any) -> Peers:
-    """ONNX Runtime, one thread: `run`, and with memory bound beforehand."""
-
-    def run(rows: np.ndarray) -> float:
-        session, rows = _session(make()), rows.astype(dtype)
-        name = session.get_inputs()[0].name
-        return _median_ns(lambda i: session.run(None, {name: rows[i : i + 1]}), len(rows))
-
-    def io_binding(rows: np.ndarray) -> float:
-        import onnxruntime
-
-        session, rows = _session(make()), rows.astype(dtype)
-        one, binding = rows[:1].copy(), session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(one)
-        output = session.run(None, {session.get_inputs()[0].name: one})[0]
-        binding.bind_ortvalue_input(session.get_inputs()[0].name, value)
-        binding.bind_ortvalue_output(
-            session.get_outputs()[0].name, onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros_like(output))
-        )
-
-        def call(i: int) -> None:
-            value.update_inplace(rows[i : i + 1])
-            session.run_with_iobinding(binding)
-
-        return _median_ns(call, len(rows))
-
-    return {"onnxruntime_run_ns": run, "onnxruntime_io_binding_ns": io_binding}
+def runtime_run(onnx_bytes: bytes, dtype: Any) -> Callable[[np.ndarray], Any]:
+    """session.run, as most people call it."""
+    session = session_of(onnx_bytes)
+    name = session.get_inputs()[0].name
+    return lambda row: session.run(None, {name: row})
 
 
-def linear(weights_io: np.ndarray, bias_o: np.ndarray) -> Peers:
-    return _runtime(lambda: linear_onnx(weights_io, bias_o), np.float64)
+def runtime_bound(onnx_bytes: bytes, dtype: Any) -> Callable[[np.ndarray], Any]:
+    """With input and output bound once; the row is copied into place."""
+    import onnxruntime
+
+    session = session_of(onnx_bytes)
+    inputs, outputs = session.get_inputs()[0], session.get_outputs()[0]
+    value = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, inputs.shape[1]), dtype))
+    output_dtype = np.float64 if outputs.type == "tensor(double)" else np.float32
+    answer = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, outputs.shape[1]), output_dtype))
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(inputs.name, value)
+    binding.bind_ortvalue_output(outputs.name, answer)
+
+    def call(row: np.ndarray) -> None:
+        value.update_inplace(row)
+        session.run_with_iobinding(binding)
+
+    return call
 
 
-def mlp(weights: list[np.ndarray], biases: list[np.ndarray]) -> Peers:
-    return _runtime(lambda: mlp_onnx(weights, biases), np.float32) | {
-        "numba_loop_ns": lambda rows: numba_mlp(rows, weights, biases)
-    }
+# -- LightGBM ----------------------------------------------------------------------------------------------------------
 
 
-def gbdt(trees: list[Tree], arrays: dict[str, np.ndarray]) -> Peers:
-    return _runtime(lambda: trees_onnx(trees, [0.0], 32), np.float32) | {
-        "lightgbm_single_row_fast_ns": lightgbm_fast,
-        "numba_loop_4_trees_ns": lambda rows: numba_trees(rows, arrays),
-    }
+def lightgbm_single_row(booster: Any, rows: np.ndarray) -> float:
+    """LGBM_BoosterPredictForMatSingleRowFast: the fastest way in that LightGBM offers. Raises ImportError."""
+    import lightgbm.basic
 
-
-def lightgbm_fast(rows: np.ndarray) -> float:
-    """LGBM_BoosterPredictForMatSingleRowFast by ctypes; a booster of 100 trees with 64 leaves, trained on noise."""
-    import lightgbm
-
-    target = np.random.default_rng(1).normal(size=len(rows))
-    parameters = {"num_leaves": 64, "max_depth": 6, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0.0}
-    parameters |= {"num_threads": 1, "verbosity": -1, "learning_rate": 0.01}
-    booster = lightgbm.train(parameters, lightgbm.Dataset(rows, target), 100)
-    library, fast = lightgbm.basic._LIB, ctypes.c_void_p()
-    dtype_float64, predict_raw = 1, 1
-    library.LGBM_BoosterPredictForMatSingleRowFastInit(
-        booster._handle, predict_raw, 0, -1, dtype_float64, rows.shape[1], b"num_threads=1", ctypes.byref(fast)
+    library, handle = lightgbm.basic._LIB, booster._handle
+    fast, written = ctypes.c_void_p(), ctypes.c_int64()
+    answer = (ctypes.c_double * 1)()
+    double, predict_normal = 1, 0
+    code = library.LGBM_BoosterPredictForMatSingleRowFastInit(
+        handle, predict_normal, 0, -1, double, rows.shape[1], b"num_threads=1", ctypes.byref(fast)
     )
-    count, result = ctypes.c_int64(), np.zeros(1)
-    address, stride = rows.ctypes.data, rows.strides[0]
-    out = ctypes.c_void_p(result.ctypes.data)
+    if code:
+        raise RuntimeError("LightGBM refused the single-row configuration")
+    address = {}
 
-    def call(i: int) -> None:
-        library.LGBM_BoosterPredictForMatSingleRowFast(
-            fast, ctypes.c_void_p(address + i * stride), ctypes.byref(count), out
-        )
+    def call(row: np.ndarray) -> None:
+        library.LGBM_BoosterPredictForMatSingleRowFast(fast, address[id(row)], ctypes.byref(written), answer)
 
-    taken = _median_ns(call, len(rows))
-    library.LGBM_FastConfigFree(fast)
-    return taken
-
-
-def _least_mean_ns(run: Callable[[], object], rows: int) -> float:
-    run()  # compiles
-    least = float("inf")
-    for _ in range(PASSES):
+    kept = [np.ascontiguousarray(rows[i : i + 1], dtype=np.float64) for i in range(len(rows))]
+    address.update({id(row): ctypes.c_void_p(row.ctypes.data) for row in kept})
+    elapsed = np.empty(len(kept))
+    for row in kept[:WARMUP_CALLS]:
+        call(row)
+    for i, row in enumerate(kept):
         started = time.perf_counter_ns()
-        run()
-        least = min(least, (time.perf_counter_ns() - started) / rows)
-    return least
+        call(row)
+        elapsed[i] = time.perf_counter_ns() - started
+    library.LGBM_FastConfigFree(fast)
+    return float(np.median(elapsed))
 
 
-def numba_trees(rows: np.ndarray, arrays: dict[str, np.ndarray]) -> float:
-    """The same perfect trees walked by a plain numba loop, four side by side; one call for all rows."""
+# -- plain numba loops -------------------------------------------------------------------------------------------------
+
+
+def time_blocks(evaluate: Callable[[np.ndarray, np.ndarray], None], rows: np.ndarray) -> float:
+    """Median nanoseconds a row over blocks of rows."""
+    answers = np.zeros((BLOCK_ROWS, 4))
+    elapsed = np.empty(BLOCKS)
+    evaluate(rows[:BLOCK_ROWS], answers)
+    for i in range(BLOCKS):
+        start = i * BLOCK_ROWS % (len(rows) - BLOCK_ROWS)
+        block = rows[start : start + BLOCK_ROWS]
+        started = time.perf_counter_ns()
+        evaluate(block, answers)
+        elapsed[i] = (time.perf_counter_ns() - started) / BLOCK_ROWS
+    return float(np.median(elapsed))
+
+
+def numba_trees(arrays: dict[str, np.ndarray], rows: np.ndarray) -> float:
+    """Perfect trees, four side by side, floats compared as floats: what a good afternoon with numba gives."""
     import numba
 
-    features, thresholds = arrays["features_tn"].astype(np.int64), arrays["thresholds_tn"]
-    leaves, values = arrays["leaves_tl"], rows.astype(np.float32)
-
-    @numba.njit
-    def evaluate(values, features, thresholds, leaves, out):
-        nodes = thresholds.shape[1]
-        for r in range(values.shape[0]):
-            x, total = values[r], 0.0
-            for t in range(0, thresholds.shape[0], 4):
-                a = b = c = d = 0
-                while a < nodes:
-                    a = 2 * a + 1 + (x[features[t, a]] > thresholds[t, a])
-                    b = 2 * b + 1 + (x[features[t + 1, b]] > thresholds[t + 1, b])
-                    c = 2 * c + 1 + (x[features[t + 2, c]] > thresholds[t + 2, c])
-                    d = 2 * d + 1 + (x[features[t + 3, d]] > thresholds[t + 3, d])
-                total += leaves[t, a - nodes] + leaves[t + 1, b - nodes]
-                total += leaves[t + 2, c - nodes] + leaves[t + 3, d - nodes]
-            out[r] = total
-
-    out = np.zeros(len(rows))
-    return _least_mean_ns(lambda: evaluate(values, features, thresholds, leaves, out), len(rows))
+    count = len(arrays["features_tn"]) // 4 * 4
+    features = arrays["features_tn"].astype(np.int64)[:count]
+    thresholds, leaves = arrays["thresholds_tn"][:count], arrays["leaves_tl"][:count]
+    compiled = numba.njit(four_trees)
+    rows32 = rows.astype(np.float32)
+    return time_blocks(lambda block, answers: compiled(features, thresholds, leaves, block, answers), rows32)
 
 
-def numba_mlp(rows: np.ndarray, weights: list[np.ndarray], biases: list[np.ndarray]) -> float:
-    """The same layers as plain numba loops in float32; one call for all rows."""
+def four_trees(
+    features: np.ndarray, thresholds: np.ndarray, leaves: np.ndarray, rows: np.ndarray, answers: np.ndarray
+) -> None:
+    nodes = thresholds.shape[1]
+    for i in range(rows.shape[0]):
+        row, total = rows[i], 0.0
+        for t in range(0, features.shape[0], 4):
+            a = b = c = d = 0
+            while a < nodes:
+                a = 2 * a + 1 + int(row[features[t, a]] > thresholds[t, a])
+                b = 2 * b + 1 + int(row[features[t + 1, b]] > thresholds[t + 1, b])
+                c = 2 * c + 1 + int(row[features[t + 2, c]] > thresholds[t + 2, c])
+                d = 2 * d + 1 + int(row[features[t + 3, d]] > thresholds[t + 3, d])
+            total += (
+                leaves[t, a - nodes] + leaves[t + 1, b - nodes] + leaves[t + 2, c - nodes] + leaves[t + 3, d - nodes]
+            )
+        answers[i, 0] = total
+
+
+def numba_mlp(weights: list[np.ndarray], biases: list[np.ndarray], rows: np.ndarray) -> float:
+    """Three dense layers, the inner loop over neurons."""
     import numba
 
-    @numba.njit
-    def dense(x, weights_io, bias_o, out):
-        for o in range(out.shape[0]):
-            out[o] = bias_o[o]
-        for i in range(x.shape[0]):
-            for o in range(out.shape[0]):
-                out[o] += x[i] * weights_io[i, o]
+    compiled = numba.njit(three_layers)
+    rows32 = rows.astype(np.float32)
+    return time_blocks(lambda block, answers: compiled(*weights, *biases, block, answers), rows32)
 
-    @numba.njit
-    def evaluate(values, w0, b0, w1, b1, w2, b2, out):
-        first, second = np.empty_like(b0), np.empty_like(b1)
-        for r in range(values.shape[0]):
-            dense(values[r], w0, b0, first)
-            for i in range(first.shape[0]):
-                first[i] = max(first[i], np.float32(0))
-            dense(first, w1, b1, second)
-            for i in range(second.shape[0]):
-                second[i] = max(second[i], np.float32(0))
-            dense(second, w2, b2, out[r])
 
-    values, out = rows.astype(np.float32), np.zeros((len(rows), len(biases[2])), np.float32)
-    layers = [array for pair in zip(weights, biases, strict=True) for array in pair]
-    return _least_mean_ns(lambda: evaluate(values, *layers, out), len(rows))
+def three_layers(
+    w0: np.ndarray,
+    w1: np.ndarray,
+    w2: np.ndarray,
+    b0: np.ndarray,
+    b1: np.ndarray,
+    b2: np.ndarray,
+    rows: np.ndarray,
+    answers: np.ndarray,
+) -> None:
+    first, second, last = np.empty_like(b0), np.empty_like(b1), np.empty_like(b2)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        first[:] = b0
+        for j in range(w0.shape[0]):
+            for k in range(w0.shape[1]):
+                first[k] += row[j] * w0[j, k]
+        second[:] = b1
+        for j in range(w1.shape[0]):
+            value = max(first[j], np.float32(0.0))
+            for k in range(w1.shape[1]):
+                second[k] += value * w1[j, k]
+        last[:] = b2
+        for j in range(w2.shape[0]):
+            value = max(second[j], np.float32(0.0))
+            for k in range(w2.shape[1]):
+                last[k] += value * w2[j, k]
+        for k in range(last.shape[0]):
+            answers[i, k] = last[k]
