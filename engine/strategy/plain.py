@@ -12,10 +12,22 @@ from engine.strategy.contract import CALLBACKS, EVENTS, INSTANCE, ORDERS, VIEWS
 from engine.strategy.loader import Strategy
 
 
+class FieldsFirst(np.record):
+    """A record whose fields go before numpy's own attributes, so that a field may be called `size`, `mean` or `fill`."""
+
+    def __getattribute__(self, name: str) -> Any:
+        dtype = np.void.__getattribute__(self, "dtype")
+        if name not in dtype.names:
+            return np.void.__getattribute__(self, name)
+        value = np.void.__getitem__(self, name)
+        records = dtype[name].base
+        return value if records.names is None else value.view(np.dtype((FieldsFirst, records)))
+
+
 def records_at(address: int, dtype: "np.dtype[Any]", count: int, writeable: bool = False) -> Any:
     """Records in memory that others own, shape (count,), fields as attributes."""
     raw = (ctypes.c_char * (dtype.itemsize * count)).from_address(address)
-    array: Any = np.frombuffer(raw, dtype=dtype).view(np.recarray)
+    array = np.frombuffer(raw, dtype=np.dtype((FieldsFirst, dtype)))
     array.flags.writeable = writeable
     return array
 

@@ -86,6 +86,7 @@ def test_arithmetic_is_identical_compiled_and_uncompiled(cache: Path, strategy_o
         params = {"a": a, "b": b, "x": x, "y": y}
         compiled, plain = Rig([(strategy, 0, params)], cache), Rig([(strategy, 0, params)], None)
         assert compiled.quote(100, 101).tobytes() == plain.quote(100, 101).tobytes()
+        assert not compiled.stage.failed()
         assert compiled.stage.state(0).tobytes() == plain.stage.state(0).tobytes(), (
             compiled.stage.state(0), plain.stage.state(0), plain.stage.failed(),
         )  # fmt: skip
