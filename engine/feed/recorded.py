@@ -21,7 +21,7 @@ from engine.feed.sync import FeedHandler
 from ipc.messages import Refusal, messages
 
 NAME = re.compile(r"(?P<market>[a-z]+)_(?P<symbol>[a-z0-9_]+?)(?:_(?P<day>\d{8}))?(?:\.txt|\.jsonl)?(?:\.gz)?")
-LEVEL = re.compile(rb'\["([\d.]+)","([\d.]+)"')
+LEVEL = re.compile(rb'\[\s*"([\d.]+)"\s*,\s*"([\d.]+)"')
 EARLIEST_NS = 1_000_000_000_000_000_000  # 2001; a time in us, ms or s is below it
 CHUNK_RECORDS = 65_536
 FATAL = frozenset(
