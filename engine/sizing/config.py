@@ -8,7 +8,7 @@ SCALE_ONE_E6 = 1_000_000
 
 
 class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a strategy's wish becomes a quantity.
+    """How a strategy's wish becomes a quantity; always whole steps of the venue, rounded toward zero.
 
     fixed: the wish times scale_e6 / 1e6. volatility_targeted: that, but no more than the lots whose loss has a standard
     deviation of target_risk_atoms (1e-8 of the quote currency) over one second, by the named feature.

@@ -38,17 +38,14 @@ def sized_lots(
     ready: bool,
     atoms_per_tick_lot: float,
     step_lots: int,
-    reduce_only: bool,
     settings: SizingSettings,
 ) -> int:
-    """Quantity of a new or replacing order; 0 means it is refused SIZE_ROUNDED_TO_ZERO.
+    """Quantity of a new or replacing order in whole steps of the venue; 0 is refused SIZE_ROUNDED_TO_ZERO.
 
-    An order that only reduces a position is not sized, only rounded: getting out is never made smaller by a rule.
+    Without a ready feature a volatility target allows nothing.
     """
-    if reduce_only:
-        return whole_steps(asked_lots, step_lots)
     lots = scaled_lots(asked_lots, settings.scale_e6)
     if settings.method == "volatility_targeted":
         most = risk_lots(variance, price_ticks, atoms_per_tick_lot, settings) if ready else 0
         lots = min(lots, most)
-    return whole_steps(lots, step_lots)
+    return lots - lots % step_lots
