@@ -48,4 +48,4 @@ def sized_lots(
     if settings.method == "volatility_targeted":
         most = risk_lots(variance, price_ticks, atoms_per_tick_lot, settings) if ready else 0
         lots = min(lots, most)
-    return lots - lots % step_lots
+    return whole_steps(lots, step_lots)
