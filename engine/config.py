@@ -67,6 +67,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     market: Literal["exchange", "binance"] = (
         "exchange"  # where market data comes from: the built-in exchange, or Binance
     )
+    exchange_address: str = ""  # host:port of a built-in exchange that runs already; "" starts one with the run
     orders: Literal["exchange", "paper", "binance"] = "exchange"  # where orders go; "binance" needs --live
     compiled: bool = True
     snapshot_interval_s: float = 60.0
