@@ -1,4 +1,4 @@
-"""Starts one process of a run: `python -m engine.child NAME SETTINGS.json`. Its standard error is the run's log of it."""
+"""Starts one process of a run: `python -m engine.child NAME SETTINGS.json`. Its standard error is the run's log."""
 
 import faulthandler
 import importlib
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import Exit, UserError
+from engine.orphans import end_with_parent
 
 # name -> (module, settings struct): each module offers main(settings), which runs until SIGTERM
 PROCESSES = {
@@ -44,6 +45,7 @@ def start(name: str, settings_path: Path) -> int:
 def main() -> None:
     """The entry point; leaves without waiting for daemon threads that hold no state."""
     faulthandler.enable()
+    end_with_parent(sys.argv[1])
     code = start(sys.argv[1], Path(sys.argv[2]))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -26,6 +26,7 @@ from engine.gateway.process import GatewayProcessSettings
 from engine.journal.manifest import Manifest, write_manifest
 from engine.journal.process import JournalProcessSettings, drain
 from engine.journal.status import JournalState, JournalStatus
+from engine.orphans import end_orphans
 from engine.replay.follower import FollowerSettings
 from engine.run_files import RunFiles, new_run_id, run_files
 from engine.supervisor import Child, Supervisor, make_segments, ready_line, shared_memory_bytes
@@ -84,7 +85,7 @@ class Run:
             "epoch": self.epoch,
         }
         (self.files.shared / "run.json").write_text(json.dumps(note))
-        if self.config.run.market == "exchange":
+        if self._own_exchange:
             make_credentials(self.files.shared)
 
     def _reopen(self) -> None:
@@ -94,6 +95,7 @@ class Run:
             raise UserError(
                 f"{self.files.run_id}: its shared memory is gone, so it cannot be resumed; replay it instead"
             )
+        end_orphans(self.files.processes)
         self.epoch = int(json.loads(path.read_text())["epoch"])
         self.config = assembly.config_of_run(self.files)
 
@@ -103,7 +105,7 @@ class Run:
         files, config = self.files, self.config
         common = {"run_id": files.run_id, "directory": str(files.directory.resolve()), "shared": str(files.shared)}
         children = []
-        if config.run.market == "exchange":
+        if self._own_exchange:
             children.append(
                 Child(
                     "exchange",
@@ -147,16 +149,20 @@ class Run:
         path = self.files.journal_status
         return path.exists() and JournalStatus(path).state == JournalState.RUNNING
 
+    @property
+    def _own_exchange(self) -> bool:
+        """Whether the built-in exchange is a process of this run, and not one that ran before and stays."""
+        return self.config.run.market == "exchange" and not self.config.run.exchange_address
+
     def _exchange_address(self) -> str:
-        return f"{self.config.exchange.host}:{self._exchange_port}"
+        return self.config.run.exchange_address or f"{self.config.exchange.host}:{self._exchange_port}"
 
     def _gateway_settings(self, common: dict[str, str]) -> GatewayProcessSettings:
         config, gateway = self.config, self.config.gateway
         if config.run.orders == "exchange":
+            own_key = str(self.files.shared / "trader-key.json") if self._own_exchange else gateway.credential_file
             gateway = msgspec.structs.replace(
-                gateway,
-                address=f"ws://{self._exchange_address()}/ws-api/v3",
-                credential_file=str(self.files.shared / "trader-key.json"),
+                gateway, address=f"ws://{self._exchange_address()}/ws-api/v3", credential_file=own_key
             )
         return GatewayProcessSettings(
             **common,
@@ -263,6 +269,7 @@ def bury_dead_runs(config: Config, keep: str | None) -> list[str]:
         ):
             continue
         files = RunFiles(shared.name, directory, shared)
+        end_orphans(files.processes)
         if files.ring("journal").exists() and directory.exists():
             drain(directory, files.ring("journal"), assembly.config_of_run(files).journal, files.journal_status)
         files.remove_shared()
@@ -286,7 +293,7 @@ def refuse_small_shared_memory(config: Config) -> None:
         )
 
 
-# -- what a run is --------------------------------------------------------------------------------------------------------
+# -- what a run is ---------------------------------------------------------------------------------------------------
 
 
 def instruments_of(config: Config) -> np.ndarray[Any, Any]:

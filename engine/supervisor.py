@@ -1,9 +1,10 @@
 """Starts the processes of a run in order, watches them, restarts what dies, and stops them in the opposite order.
 
-    exchange (if built in) -> journal -> gateway -> core -> feed      and beside them the follower, which makes snapshots
+    exchange (if built in) -> journal -> gateway -> core -> feed     and beside them the follower, which makes snapshots
 
-A process that dies is started again, at most RESTARTS times in RESTART_WINDOW_S; beyond that the run halts, visibly. The
-halt word in shared memory is the supervisor's: the gateway reads it before each send, so it also stops a core that hangs.
+A process that dies is started again, at most RESTARTS times in RESTART_WINDOW_S; beyond that the run halts, visibly.
+The halt word in shared memory is the supervisor's: the gateway reads it before each send, so it also stops a core that
+hangs.
 """
 
 import json
@@ -16,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -25,6 +25,7 @@ from engine.assembly import PROJECT
 from engine.config import Config
 from engine.errors import Exit, UserError
 from engine.gateway.halt import HaltWord
+from engine.orphans import started_ticks
 from engine.run_files import RunFiles
 from engine.telemetry import systemd
 from ipc.bus import Heartbeat, Subscriber
@@ -181,7 +182,12 @@ class Supervisor:
             "started_ticks": started_ticks(os.getpid()),
             "halted": self.halted,
             "processes": [
-                {"name": child.name, "pid": child.process.pid, "restarts": child.restarts}
+                {
+                    "name": child.name,
+                    "pid": child.process.pid,
+                    "started_ticks": started_ticks(child.process.pid),
+                    "restarts": child.restarts,
+                }
                 for child in self.children
                 if child.process is not None
             ],
@@ -237,14 +243,6 @@ class Supervisor:
     def _stalled(self, child: Child, now: float) -> bool:
         beat = self._beats.get(child.name)
         return beat is not None and now - beat[0] > STALL_LIMIT_S and now - child.started_s > READY_TIMEOUT_S
-
-
-def started_ticks(pid: int) -> int | None:
-    """When a process started, in ticks since boot: with its pid its identity on this host. None when it is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except OSError:
-        return None
 
 
 def make_segments(files: RunFiles, config: Config) -> int:

@@ -13,9 +13,9 @@ from engine.errors import Exit, UserError
 from engine.gateway.halt import HaltWord
 from engine.journal.manifest import Manifest, read_manifest
 from engine.journal.status import JournalStatus
+from engine.orphans import started_ticks
 from engine.risk.limits import LIMITS, Limit
 from engine.run_files import RunFiles, run_files
-from engine.supervisor import started_ticks
 from engine.telemetry.money import account_money
 from engine.telemetry.views import ViewsReader, nonzero
 from ipc.counters import Counters
@@ -99,7 +99,7 @@ def status(living: LivingRun) -> dict[str, Any]:
         "instruments": [
             instrument_status(*rows) for rows in zip(instruments, row["book"], row["instruments"], strict=True)
         ],
-        "processes": [{**process, "alive": alive(process["pid"])} for process in living.note["processes"]],
+        "processes": [shown(process) for process in living.note["processes"]],
         "refusals": {Refusal(code).name: count for code, count in nonzero(risk["refused"]).items()},
         "limits": limits(risk),
         "latencies": latencies,
@@ -199,10 +199,11 @@ def journal_status(files: RunFiles) -> dict[str, Any] | None:
     }
 
 
-def alive(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in ("Z", "X")
+def shown(process: dict[str, Any]) -> dict[str, Any]:
+    """A process as it was noted, and whether it still lives."""
+    return {
+        "name": process["name"],
+        "pid": process["pid"],
+        "alive": started_ticks(process["pid"]) == process["started_ticks"] is not None,
+        "restarts": process["restarts"],
+    }

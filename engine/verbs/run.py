@@ -1,5 +1,6 @@
 """`bot4 run`: starts a run, shows it, stops it, proves that it replays, and writes its report."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import click
 import msgspec
 
 from engine.errors import Exit, UserError
-from engine.verbs.output import config_option, emit, json_option
+from engine.verbs.output import config_option, emit, json_option, progress
 
 
 @click.command()
@@ -36,6 +37,8 @@ def run(
     from engine.telemetry.screen import Screen
 
     config = chosen(load(Path(config_path) if config_path else None), seconds, strategy, seed, live)
+    if len(os.sched_getaffinity(0)) == 1:
+        progress("1 core: every process shares it, so latencies will be poor (`bot4 doctor` says more)", as_json)
     active = Run(config, live=live, resume=resume_id)
     screen = Screen(active, show=not as_json)
     try:
