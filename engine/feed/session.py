@@ -3,8 +3,8 @@
     frame received -> stamped once -> FeedHandler.accept (decoder, synchroniser) -> the market ring
 
 Runs on uvloop. A lost connection is told to the core at once (every book SYNCING), then the session connects again
-after a pause that doubles, with jitter. Frames in pieces are put together up to the limit; a larger one ends the
-connection.
+after a pause that doubles, with jitter, until a connection has held for longer than a heartbeat. Frames in pieces are
+put together; one that is too large is refused, and shows as a gap if it was part of a book.
 """
 
 import asyncio
@@ -19,17 +19,25 @@ import picows
 from engine import clock
 from engine.feed.config import FeedConfig
 from engine.feed.sync import FeedHandler
+from ipc.messages import Refusal
 
 SNAPSHOT_LOOK_S = 0.02  # between two looks at which books want a snapshot
+WIRE_FRAMES = 4  # a single frame of so many times max_frame_bytes is not even received: the connection ends
 
 Publish = Callable[[np.ndarray[Any, Any], int], None]  # records (MESSAGE), receive time ns; they are copied
 
 
 class Frames(picows.WSListener):
-    """Puts frames together and hands whole ones on, with the time at which the last piece came."""
+    """Puts frames together and hands whole ones on, with the time at which the last piece came.
 
-    def __init__(self, on_frame: Callable[[Any, int], None], limit_bytes: int) -> None:
+    Pieces beyond the limit are not kept; `on_too_large` is told how many bytes there were in the end.
+    """
+
+    def __init__(
+        self, on_frame: Callable[[Any, int], None], on_too_large: Callable[[int, int], None], limit_bytes: int
+    ) -> None:
         self._on_frame = on_frame
+        self._on_too_large = on_too_large
         self._limit_bytes = limit_bytes
         self._parts: list[bytes] = []
         self._bytes = 0
@@ -39,17 +47,25 @@ class Frames(picows.WSListener):
         if frame.msg_type == picows.WSMsgType.CLOSE:
             transport.disconnect()
         elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
-            if frame.fin and not self._parts:
+            if frame.payload_size > WIRE_FRAMES * self._limit_bytes:
+                return  # picows ends the connection for it, and that is where it is refused
+            if frame.fin and self._bytes == 0:
                 self._on_frame(frame.get_payload_as_memoryview(), received_ns)
                 return
-            self._parts.append(frame.get_payload_as_bytes())
-            self._bytes += len(self._parts[-1])
-            if self._bytes > self._limit_bytes:
-                self._parts, self._bytes = [], 0
-                transport.disconnect(graceful=False)
-            elif frame.fin:
-                whole, self._parts, self._bytes = b"".join(self._parts), [], 0
-                self._on_frame(whole, received_ns)
+            self._add(frame.get_payload_as_bytes(), frame.fin, received_ns)
+
+    def _add(self, part: bytes, is_last: bool, received_ns: int) -> None:
+        self._bytes += len(part)
+        self._parts.append(part)
+        if self._bytes > self._limit_bytes:
+            self._parts = []
+        if not is_last:
+            return
+        parts, size, self._parts, self._bytes = self._parts, self._bytes, [], 0
+        if size > self._limit_bytes:
+            self._on_too_large(size, received_ns)
+        else:
+            self._on_frame(b"".join(parts), received_ns)
 
 
 class FeedSession:
@@ -65,6 +81,8 @@ class FeedSession:
         publish: Publish,
         seed: int = 0,
     ) -> None:
+        if len(symbols) > config.max_symbols:
+            raise ValueError(f"{len(symbols)} symbols for one connection, feed.max_symbols is {config.max_symbols}")
         self._handler, self._symbols, self._config, self._publish = handler, symbols, config, publish
         streams = "/".join(f"{name.lower()}@{kind}" for name in symbols for kind in config.streams)
         self._stream_url = f"{stream_url}/stream?streams={streams}"
@@ -108,27 +126,31 @@ class FeedSession:
         interval_ms = config.reconnect_interval_ms
         while True:
             transport: picows.WSTransport | None = None
+            begun_ns = clock.utc_ns()
             try:
                 transport, _ = await picows.ws_connect(
-                    lambda: Frames(self._on_frame, config.max_frame_bytes),
+                    lambda: Frames(self._on_frame, self._on_too_large, config.max_frame_bytes),
                     self._stream_url,
                     websocket_handshake_timeout=config.connect_timeout_ms / 1_000,
                     enable_auto_ping=True,
                     auto_ping_idle_timeout=config.heartbeat_ms / 1_000,
                     auto_ping_reply_timeout=config.heartbeat_timeout_ms / 1_000,
-                    max_frame_size=config.max_frame_bytes,
+                    max_frame_size=WIRE_FRAMES * config.max_frame_bytes,
                 )
                 self.connected = True
                 self.connections += 1
-                interval_ms = config.reconnect_interval_ms
                 await transport.wait_disconnected()
                 self.last_error = "disconnected"
             except (OSError, picows.WSError, TimeoutError) as error:
                 self.last_error = f"{type(error).__name__}: {error}"
+                if isinstance(error, picows.WSProtocolError) and error.code == picows.WSCloseCode.MESSAGE_TOO_BIG:
+                    self._on_too_large(WIRE_FRAMES * config.max_frame_bytes, clock.utc_ns())
             finally:
                 if transport is not None:
                     transport.disconnect(graceful=False)
             self._cut()
+            if clock.utc_ns() - begun_ns > (config.heartbeat_ms + config.heartbeat_timeout_ms) * 1_000_000:
+                interval_ms = config.reconnect_interval_ms
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
             interval_ms = min(2 * interval_ms, config.reconnect_interval_limit_ms)
 
@@ -146,16 +168,27 @@ class FeedSession:
         if len(records):
             self._publish(records, received_ns)
 
+    def _on_too_large(self, size: int, received_ns: int) -> None:
+        self._publish(self._handler.refuse(Refusal.FRAME_TOO_LARGE, size, received_ns), received_ns)
+
     # -- snapshots --
 
     async def _keep_synchronised(self, symbol: str, row: int) -> None:
-        """Fetches a snapshot of one book whenever it wants one, paced: the interval doubles while it is in vain."""
+        """Fetches a snapshot of one book whenever it wants one, paced: the interval doubles while it is in vain.
+
+        The first one waits for the stream's first diff, for an interval at most: a snapshot from before it is too old.
+        """
         config = self._config
         interval_ms = config.resync_interval_ms
+        waited_s = 0.0
         while True:
             await asyncio.sleep(SNAPSHOT_LOOK_S)
             if not self.connected or not self._handler.snapshot_wanted(row):
                 interval_ms = config.resync_interval_ms
+                waited_s = 0.0
+                continue
+            waited_s += SNAPSHOT_LOOK_S
+            if self._handler.counts(row)["seen_update_id"] < 0 and waited_s * 1_000 < config.resync_interval_ms:
                 continue
             await self._fetch_snapshot(symbol, row)
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))

@@ -275,6 +275,17 @@ cdef class FeedHandler:
             return self._arrays["out"][: self.result_count]
         return self.decoder._records[: self.result_count]
 
+    def refuse(self, int64_t code, int64_t observed, int64_t receive_time_ns):
+        """A frame that never reached the decoder is refused with this code: one REFUSAL message, counted."""
+        if not 0 < code < REFUSAL_CODES:
+            raise ValueError(f"refusal code {code} of {REFUSAL_CODES}")
+        self.result = self.out
+        self.result_count = 0
+        memset(&self.frame, 0, sizeof(Frame))
+        self.frame.refusal = code
+        self.say_refusal(-1, code, observed, receive_time_ns)
+        return self._arrays["out"][: self.result_count]
+
     def disconnect(self, int64_t receive_time_ns):
         """Every book of this market is unknown from now on: one BOOK_STATE(SYNCING, DISCONNECTED) for each."""
         cdef int64_t row
