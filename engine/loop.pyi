@@ -6,12 +6,16 @@ from ipc.ring import Consumer, Producer
 
 COUNTERS: tuple[str, ...]
 HISTOGRAMS: tuple[str, ...]
-STEP_BEFORE: int
-STEP_INPUT_JOURNALED: int
-STEP_DECIDED: int
-STEP_OUTPUTS_JOURNALED: int
-STEP_PUBLISHED: int
-STEP_SEALED: int
+CRASH_POINTS: bool
+
+class CrashPoint(IntEnum):
+    STEP_BEFORE = 0
+    STEP_INPUT_JOURNALED = 1
+    STEP_DECIDED = 2
+    STEP_OUTPUTS_JOURNALED = 3
+    STEP_BETWEEN_ORDERS = 4
+    STEP_PUBLISHED = 5
+    STEP_SEALED = 6
 
 class Ending(IntEnum):
     STOPPED = 0
@@ -34,5 +38,5 @@ class CoreLoop:
     ) -> None: ...
     def epoch(self) -> int: ...
     def stop(self) -> None: ...
-    def crash_at(self, input: int, step: int) -> None: ...
+    def crash_at(self, input: int, step: int, orders: int = 0) -> None: ...
     def run(self) -> Ending: ...

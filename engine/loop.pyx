@@ -34,7 +34,9 @@ from ipc.messages import MESSAGE
 cdef extern from "crash_points.h":
     long long crash_input "bot4_crash_input"
     int crash_step "bot4_crash_step"
-    void crash_point "BOT4_CRASH_POINT"(int64_t input, int step) noexcept nogil
+    int crash_orders "bot4_crash_orders"
+    bint HAS_CRASH_POINTS "BOT4_CRASH_POINTS"
+    void crash_point "BOT4_CRASH_POINT"(int64_t input, int step, int64_t orders) noexcept nogil
 
 cdef extern from "<x86intrin.h>":
     uint64_t __rdtsc() noexcept nogil
@@ -56,7 +58,16 @@ cdef enum:
     ORDER_MARGIN = 2048        # order ring: room below which new orders are refused
     SAMPLE_MASK = 15           # one input in sixteen is timed slot by slot
 
-STEP_BEFORE, STEP_INPUT_JOURNALED, STEP_DECIDED, STEP_OUTPUTS_JOURNALED, STEP_PUBLISHED, STEP_SEALED = range(6)
+cpdef enum CrashPoint:  # where the checked build can kill itself
+    STEP_BEFORE = 0
+    STEP_INPUT_JOURNALED = 1
+    STEP_DECIDED = 2
+    STEP_OUTPUTS_JOURNALED = 3
+    STEP_BETWEEN_ORDERS = 4  # the first of several orders of one input is published
+    STEP_PUBLISHED = 5
+    STEP_SEALED = 6
+
+CRASH_POINTS = bool(HAS_CRASH_POINTS)  # whether this is the checked build
 cpdef enum Ending:
     STOPPED = 0
     FAULTED = 1
@@ -156,10 +167,13 @@ cdef class CoreLoop:
         """Asks the loop to leave after the input at hand. Any thread."""
         store(&self.stop_word, STOPPED)
 
-    def crash_at(self, int64_t input, int step):
-        """Checked build only: kill -9 of this process when the input with this number reaches this step."""
-        global crash_input, crash_step
-        crash_input, crash_step = input, step
+    def crash_at(self, int64_t input, int step, int orders=0):
+        """Checked build only: kill -9 of this process when an input that says so many orders reaches this step.
+
+        The first such input with this number or a later one. Before STEP_DECIDED its orders are unknown: leave them 0.
+        """
+        global crash_input, crash_step, crash_orders
+        crash_input, crash_step, crash_orders = input, step, orders
 
     def run(self):
         """Loops without the GIL. Returns STOPPED or FAULTED (see core.fault_text())."""
@@ -240,10 +254,10 @@ cdef class CoreLoop:
     cdef void _work(self, const Message *message, int64_t size, uint64_t polled) noexcept nogil:
         """The four steps for one input."""
         cdef int64_t number = self.core.inputs + 1
-        crash_point(number, 0)
+        crash_point(number, STEP_BEFORE, 0)
         if not self._journal(message, size):
             return
-        crash_point(number, 1)
+        crash_point(number, STEP_INPUT_JOURNALED, 0)
         store(&self.even, self.even + 1)
         fence()
         self.core.timing = (number & SAMPLE_MASK) == 0
@@ -254,13 +268,13 @@ cdef class CoreLoop:
             store(&self.even, self.even + 1)
             return
         store(&self.even, self.even + 1)
-        crash_point(number, 2)
+        crash_point(number, STEP_DECIDED, self.core.said_orders)
         if self.core.said_count:
             if not self._journal(self.core.said, self.core.said_count):
                 return
-            crash_point(number, 3)
-            self._publish()
-            crash_point(number, 4)
+            crash_point(number, STEP_OUTPUTS_JOURNALED, self.core.said_orders)
+            self._publish(number)
+            crash_point(number, STEP_PUBLISHED, self.core.said_orders)
             if self.core.said_orders:
                 record(self.tick_to_order, <int64_t> (<double> (__rdtsc() - polled) * self.ns_per_tick))
         if self.core.timing:
@@ -268,11 +282,11 @@ cdef class CoreLoop:
         if ends_batch(message):
             self.core.seal(message)
             self._journal(&self.core.check, 1)
-            crash_point(number, 5)
+            crash_point(number, STEP_SEALED, self.core.said_orders)
 
-    cdef void _publish(self) noexcept nogil:
+    cdef void _publish(self, int64_t number) noexcept nogil:
         """Orders in their order; the ring had ORDER_MARGIN before this input, and waits for the gateway beyond that."""
-        cdef int64_t i = 0, size
+        cdef int64_t i = 0, size, published = 0
         while i < self.core.said_count:
             size = records_of(self.core.said + i)
             if self.core.said[i].kind == KIND_ORDER:
@@ -280,6 +294,9 @@ cdef class CoreLoop:
                     if load(&self.stop_word) >= 0:
                         return
                     waiting.wait(waiting.WAIT_YIELD, NULL, 0, NULL, 0)
+                published += 1
+                if published < self.core.said_orders:
+                    crash_point(number, STEP_BETWEEN_ORDERS, self.core.said_orders)
             i += size
 
     cdef bint _journal(self, const Message *records, int64_t count) noexcept nogil:
