@@ -25,7 +25,7 @@ from engine.gateway.simulated import SimulatedVenue
 from engine.replay.backtest import backtest as run_backtest
 from engine.replay.data import imported
 from engine.replay.tape import Tape
-from engine.telemetry.core_timer import CoreTimer
+from engine.replay.core_timer import CoreTimer
 
 DATA = Path(os.environ.get("BOT4_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RECORDING = Path("binance_ws") / "usdm_btcusdt_20240808.gz"
