@@ -61,7 +61,7 @@ _BOUND = 1 << 53  # beyond it doubles have gaps; no price or quantity comes near
 # -- COMMANDS ----------------------------------------------------------------------------------------------------------
 
 
-def place(  # noqa: PLR0917 - numba passes by position
+def place(
     orders: Record,
     side: int,
     price_ticks: int,
@@ -83,7 +83,7 @@ def cancel(orders: Record, order_id: int) -> None:
     _request(orders, _CANCEL, 0, 0, 0, 0, 0, 0, 0, order_id)
 
 
-def replace(  # noqa: PLR0917
+def replace(
     orders: Record,
     order: Record,
     price_ticks: int,
@@ -120,7 +120,7 @@ def working(account: Record, tag: int) -> int:
 
 def settled(order: Record) -> bool:
     """Whether the venue has confirmed a working order and nothing is under way: it may be replaced or cancelled."""
-    return bool(order.state == ACCEPTED or order.state == PARTLY_FILLED)
+    return bool(order.state in (ACCEPTED, PARTLY_FILLED))
 
 
 def round_down(value: float) -> int:
@@ -145,10 +145,10 @@ def lots_of_value(value: float, price_ticks: int, instrument: Record) -> int:
         return 0
     atoms_per_lot = float(price_ticks) * float(instrument.atoms_numerator) / float(instrument.atoms_denominator)
     lots = round_down(value * _ATOMS_PER_UNIT / atoms_per_lot)
-    return lots - lots % instrument.minimum_quantity_lots
+    return lots - lots % int(instrument.minimum_quantity_lots)
 
 
-def _request(  # noqa: PLR0917
+def _request(
     orders: Record,
     action: int,
     side: int,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.strategy.machine_code import Compiled, compile_strategy
 from engine.strategy.loader import Strategy
+from engine.strategy.machine_code import Compiled, compile_strategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class BoundStrategy:
 def bind(
     strategies: Sequence[tuple[Strategy, int, dict[str, int | float]]], cache_folder: Path | None
 ) -> list[BoundStrategy]:
-    """Binds (strategy, instrument row, params) in order; compiles each strategy once, or none without a cache folder."""
+    """Binds (strategy, instrument row, params) in order; compiles each strategy once, none without a cache folder."""
     compiled: dict[int, Compiled] = {}
     bound = []
     for strategy, instrument, params in strategies:

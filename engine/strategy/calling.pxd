@@ -21,7 +21,9 @@ cdef inline uint64_t hash_start() noexcept nogil:
 cdef inline uint64_t mixed(uint64_t value, uint64_t word) noexcept nogil:
     return (value ^ word) * 0x9E3779B97F4A7C15ULL
 
-cdef inline uint64_t state_hash(const uint64_t *words, const int64_t *is_float, int64_t count, int64_t *failed) noexcept nogil:
+cdef inline uint64_t state_hash(
+    const uint64_t *words, const int64_t *is_float, int64_t count, int64_t *failed
+) noexcept nogil:
     """Hash of one state; sets `failed` when a float64 field is not finite."""
     cdef uint64_t value = hash_start()
     cdef int64_t i
@@ -30,7 +32,9 @@ cdef inline uint64_t state_hash(const uint64_t *words, const int64_t *is_float, 
         value = mixed(value, words[i])
     return value ^ (value >> 29)
 
-cdef inline void write_header(Message *pair, int64_t kind, const Instance *instance, const Message *cause) noexcept nogil:
+cdef inline void write_header(
+    Message *pair, int64_t kind, const Instance *instance, const Message *cause
+) noexcept nogil:
     """Zeroes both records of a message of the core and fills what every one has, its detail with strategy and cause."""
     cdef OrderDetail *detail = <OrderDetail *> (pair + 1)
     memset(pair, 0, 2 * sizeof(Message))
@@ -83,8 +87,11 @@ cdef inline void request(const Request *asked, Instance *instance, Activity *act
     instance.intents += 1
     activity.intents += 1
 
-cdef inline void settle(Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument,
-                 const Message *cause, Outbox *outbox) noexcept nogil:
+cdef inline void settle(
+    Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument, const Message *cause,
+    Outbox *outbox
+) noexcept nogil:
+    """Judges the states of a chunk, switches off what failed, and says what the others asked for."""
     cdef Activity *activity = &core.activity[instrument]
     cdef Instance *instance
     cdef uint64_t *words
@@ -114,9 +121,11 @@ cdef inline void settle(Core *core, Group *group, int callback, int64_t first, i
 
 # -- calling
 
-cdef inline void call(Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument,
-               const Message *cause, Outbox *outbox) noexcept nogil:
-    """One callback for a range of instances of one instrument, in chunks; each chunk's requests leave before the next."""
+cdef inline void call(
+    Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument, const Message *cause,
+    Outbox *outbox
+) noexcept nogil:
+    """One callback for instances of one instrument, in chunks; each chunk's requests leave before the next."""
     cdef int64_t end
     if not group.has[callback]:
         return
@@ -135,7 +144,9 @@ cdef inline void call(Core *core, Group *group, int callback, int64_t first, int
         settle(core, group, callback, first, end, instrument, cause, outbox)
         first = end
 
-cdef inline void call_instrument(Core *core, int callback, int64_t instrument, const Message *cause, Outbox *outbox) noexcept nogil:
+cdef inline void call_instrument(
+    Core *core, int callback, int64_t instrument, const Message *cause, Outbox *outbox
+) noexcept nogil:
     cdef int64_t i
     for i in range(core.group_count):
         call(core, &core.groups[i], callback, core.groups[i].first[instrument], core.groups[i].first[instrument + 1],
@@ -146,7 +157,9 @@ cdef inline void call_all(Core *core, int callback, const Message *cause, Outbox
     for instrument in range(core.instruments):
         call_instrument(core, callback, instrument, cause, outbox)
 
-cdef inline void call_strategy(Core *core, int callback, int64_t strategy, const Message *cause, Outbox *outbox) noexcept nogil:
+cdef inline void call_strategy(
+    Core *core, int callback, int64_t strategy, const Message *cause, Outbox *outbox
+) noexcept nogil:
     cdef Group *group = &core.groups[core.group_of[strategy]]
     cdef int64_t slot = core.slot_of[strategy]
     call(core, group, callback, slot, slot + 1, group.instances[slot].instrument, cause, outbox)

@@ -1,8 +1,8 @@
 """Looks at a strategy's text before anything is compiled, so that a mistake gets one line its reader can act on.
 
 Only functions of the strategy's own folder are read: a callback and whatever it calls there. The rules are those that
-make a strategy a function of its inputs, the same compiled or not; what slips through here (an alias, a trick) is caught
-by the compiler, which refuses machine code that allocates, takes the GIL or calls libm.
+make a strategy a function of its inputs, the same compiled or not; what slips through here (an alias, a trick) is
+caught by the compiler, which refuses machine code that allocates, takes the GIL or calls libm.
 """
 
 import ast
@@ -40,7 +40,8 @@ _EXACT_MATHS = frozenset({
     "sqrt", "fabs", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "copysign", "frexp", "ldexp", "fmod",
 })  # fmt: skip
 _EXACT_NUMPY = frozenset({
-    "sqrt", "abs", "fabs", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "sign", "copysign", "int64", "float64",
+    "sqrt", "abs", "fabs", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "sign", "copysign", "int64",
+    "float64",
 })  # fmt: skip
 _NODES: dict[type[ast.AST], str] = {
     ast.List: "a list", ast.ListComp: "a list", ast.Dict: "a dict", ast.DictComp: "a dict", ast.Set: "a set",
@@ -79,7 +80,8 @@ def _records(
 ) -> dict[str, DType]:
     """What the names of a function's arguments stand for."""
     known: dict[str, DType] = {"state": state, "params": params, "orders": ORDERS, **VIEWS}
-    event = EVENTS[function.__name__] if callbacks.get(function.__name__) is function else None
+    name = function.__name__
+    event = EVENTS[name] if callbacks.get(name) == function else None
     if event is not None:
         known[event[0]] = event[1]
     names = function.__code__.co_varnames[: function.__code__.co_argcount]

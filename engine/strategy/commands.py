@@ -1,4 +1,4 @@
-"""What `bot4 strategy new | ls | check` do, without the terminal: each returns what there is to show or raises UserError."""
+"""What `bot4 strategy new | ls | check` do, without the terminal: each returns what to show or raises UserError."""
 
 import ast
 import keyword
@@ -44,7 +44,7 @@ def ls(files: Sequence[Path] = ()) -> dict[str, Any]:
 
 
 def check(name_or_path: str, cache_folder: Path) -> dict[str, Any]:
-    """Loads, reads and compiles a strategy: what the core would do with it. Raises StrategyError for the first mistake."""
+    """Loads, reads and compiles a strategy, as the core would. Raises StrategyError for the first mistake."""
     strategy = load(name_or_path)
     started = time.perf_counter()
     compiled = compile_strategy(strategy, cache_folder)

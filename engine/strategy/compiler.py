@@ -24,10 +24,11 @@ from engine.strategy.loader import Strategy
 from engine.strategy.machine_code import EXACT, emit_object
 from engine.strategy.wrapper import CALLBACK_OPTIONS, WRAPPER_OPTIONS, wrapper_source
 
-LIBM = "acos|asin|atan|atan2|cbrt|cos|cosh|exp|exp2|exp10|expm1|fma|fmuladd|log|log1p|log2|log10|pow|powi|sin|sinh|tan|tanh"
+LIBM = "acos|asin|atan|atan2|cos|cosh|exp|exp2|exp10|fma|fmuladd|log|log2|log10|pow|powi|sin|sincos|sinh|tan|tanh"
 ALLOWED_EXTERNALS = re.compile(rf"llvm\.(?!({LIBM})\.)[\w.]+|{'|'.join(EXACT)}")  # llvm: single instructions
 
 _OFFERED: set[FunctionType] = set()  # functions that numba knows already: a second offer would be ambiguous
+_pointer: Any = types.CPointer
 
 
 @intrinsic
@@ -36,7 +37,7 @@ def record_at(_context: Any, pointer: Any, _index: Any) -> Any:
 
     def codegen(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         address, place = arguments
-        byte = context.get_value_type(types.CPointer(types.int8))
+        byte = context.get_value_type(_pointer(types.int8))
         offset = builder.mul(place, place.type(pointer.dtype.size))
         found = builder.gep(builder.bitcast(address, byte), [offset])
         return builder.bitcast(found, context.get_value_type(pointer.dtype))
@@ -81,21 +82,17 @@ def _compile(strategy: Strategy, callback: str, wrapper: ModuleType) -> Any:
     pointers: list[np.dtype[Any]] = [INSTANCE, strategy.state.dtype, strategy.params.dtype, VIEWS["account"]]
     pointers += [VIEWS[name] for name in ("book", "features", "forecast", "instrument")]
     pointers.append(event[1] if event is not None else INSTANCE)
-    signature = types.void(
-        types.int64,
-        types.int64,
-        *(types.CPointer(from_dtype(dtype)) for dtype in pointers),
-        types.int64,
-        types.CPointer(from_dtype(ORDERS)),
-    )
+    *rows, orders = (_pointer(from_dtype(dtype)) for dtype in (*pointers, ORDERS))
+    signature = types.void(types.int64, types.int64, *rows, types.int64, orders)
+    cfunc: Any = numba.cfunc
     try:
-        return numba.cfunc(signature, **WRAPPER_OPTIONS)(getattr(wrapper, f"{callback}_each"))
+        return cfunc(signature, **WRAPPER_OPTIONS)(getattr(wrapper, f"{callback}_each"))
     except NumbaError as error:
         raise _typing_error(strategy, callback, error) from error
 
 
 def _typing_error(strategy: Strategy, callback: str, error: NumbaError) -> StrategyError:
-    """numba's pages as one line: the deepest line of the strategy's own files that they name, and what they say of it."""
+    """numba's pages as one line: the first line of the strategy's own files that they name, and what they say of it."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = [
         (Path(match[1]).name, int(match[2]))

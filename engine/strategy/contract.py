@@ -8,7 +8,7 @@ A strategy is a module of functions. Each is optional; each names what it wants 
     params      its parameters, read-only
     book        BOOK_VIEW of its instrument          features    FEATURE_VIEW
     forecast    FORECAST_VIEW                        account     ACCOUNT_VIEW: its own position and working orders
-    instrument  INSTRUMENT_FACTS                     orders      where place, cancel and replace write (engine.strategy.api)
+    instrument  INSTRUMENT_FACTS                     orders      what place, cancel and replace write to
     now_ns      receive time of the message that caused the call, int64 ns UTC
     trade, bar, fill, order, regime, risk            what happened, in the callback of that name (EVENTS)
 
@@ -19,6 +19,7 @@ unsigned ones), or classes of annotated `int` and `float` fields, which mean the
         half_spread_ticks: int = 2
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -52,7 +53,9 @@ BAR = _int64_fields(
 )
 _REPORTED = ("side", "price_ticks", "quantity_lots", "remaining_lots", "tag", "event_time_ns", "receive_time_ns")
 FILL = _int64_fields("order_id", "trade_id", *_REPORTED, "liquidity", "fee_atoms")  # liquidity: MAKER or TAKER
-ORDER_EVENT = _int64_fields("order_id", "report", *_REPORTED, "state", "refusal")  # report: REPORT_...; refusal: 0 is none
+ORDER_EVENT = _int64_fields(
+    "order_id", "report", *_REPORTED, "state", "refusal"
+)  # report: REPORT_...; refusal: 0 is none
 RISK = np.dtype([("number", "<i8"), ("value", "<f8"), ("receive_time_ns", "<i8")])
 
 # Callback -> the name of what happened and its record; None: nothing beyond the views.
@@ -103,8 +106,10 @@ REQUEST = _int64_fields(
     "refusal",  # Refusal known already when asked: PRICE_NOT_TICK
 )
 ORDERS = np.dtype(
-    [("count", "<i8"), ("start", "<i8"), ("instance", "<i8"), ("dropped", "<i8")]
-    + [("requests", REQUEST, REQUESTS_PER_CALL * INSTANCES_PER_CALL)]
+    [
+        *((name, "<i8") for name in ("count", "start", "instance", "dropped")),
+        ("requests", REQUEST, REQUESTS_PER_CALL * INSTANCES_PER_CALL),
+    ]
 )
 
 # One instance of a strategy: the stage's own row beside its state.
@@ -168,7 +173,7 @@ def _class_fields(declaration: type) -> tuple[np.dtype[Any], dict[str, int | flo
     kinds = {int: "<i8", float: "<f8", "int": "<i8", "float": "<f8"}
     columns: list[tuple[str, str]] = []
     values: dict[str, int | float] = {}
-    for name, annotation in declaration.__dict__.get("__annotations__", {}).items():
+    for name, annotation in inspect.get_annotations(declaration).items():
         if annotation not in kinds:
             raise ValueError(f"field {name!r} is {annotation}; a strategy's fields are int (int64) or float (float64)")
         columns.append((name, kinds[annotation]))

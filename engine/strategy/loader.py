@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import math
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -56,7 +57,7 @@ class Strategy:
             if name not in (self.params.dtype.names or ()):
                 known = ", ".join(self.params.defaults) or "none"
                 raise StrategyError(f"{self.name}: {name!r} is not a parameter (there are: {known})")
-            if not isinstance(value, int | float) or value != value:
+            if not isinstance(value, int | float) or math.isnan(value):
                 raise StrategyError(f"{self.name}: parameter {name} must be a number, not {value!r}")
             if self.params.dtype[name].base == np.dtype("<i8") and int(value) != value:
                 raise StrategyError(f"{self.name}: parameter {name} must be a whole number, not {value!r}")
@@ -78,7 +79,9 @@ def resolve(name_or_path: str) -> Path:
         return path.resolve()
     built_in = BUILT_IN / f"{name_or_path}.py"
     if not built_in.is_file():
-        raise StrategyError(f"{name_or_path!r} is neither a file nor a built-in strategy ({', '.join(built_in_names())})")
+        raise StrategyError(
+            f"{name_or_path!r} is neither a file nor a built-in strategy ({', '.join(built_in_names())})"
+        )
     return built_in
 
 
@@ -87,9 +90,7 @@ def load(name_or_path: str) -> Strategy:
     path = resolve(name_or_path)
     module, beside = _import(path)
     callbacks = {
-        name: function
-        for name in CALLBACKS
-        if isinstance(function := getattr(module, name, None), FunctionType)
+        name: function for name in CALLBACKS if isinstance(function := getattr(module, name, None), FunctionType)
     }
     for name, value in vars(module).items():
         if hasattr(value, "py_func"):
@@ -131,7 +132,7 @@ def _arguments(path: Path, callback: str, function: FunctionType) -> tuple[str, 
     return names
 
 
-# -- importing, with the helpers that lie beside the file ----------------------------------------------------------------
+# -- importing, with the helpers that lie beside the file --------------------------------------------------------------
 
 
 def _import(path: Path) -> tuple[ModuleType, dict[str, ModuleType]]:
@@ -177,7 +178,7 @@ def _file(module: ModuleType) -> Path:
     return Path(getattr(module, "__file__", None) or "")
 
 
-# -- what it is made of --------------------------------------------------------------------------------------------------
+# -- what it is made of ------------------------------------------------------------------------------------------------
 
 
 def _reachable(callbacks: Mapping[str, Callback]) -> Iterator[FunctionType]:
@@ -227,11 +228,11 @@ def _sources(module: ModuleType, beside: Mapping[str, ModuleType]) -> Iterator[P
     while waiting:
         current = waiting.pop()
         path = _file(current)
-        if not path.is_file() or path in seen or standard in path.parents and "site-packages" not in path.parts:
+        if not path.is_file() or path in seen or (standard in path.parents and "site-packages" not in path.parts):
             continue
         seen.add(path)
-        yield path
-        if path.suffix == ".py":
+        if path.suffix == ".py":  # an extension's layouts are in the cache key, its build in the run's manifest
+            yield path
             for name in _imported_names(path):
                 found = beside.get(name) or sys.modules.get(name)
                 if found is not None and name.partition(".")[0] not in _VERSIONED:
@@ -253,8 +254,9 @@ def _imported_names(path: Path) -> Iterator[str]:
 
 def _digest(sources: tuple[Path, ...], functions: tuple[FunctionType, ...], state: Fields, params: Fields) -> str:
     digest = hashlib.sha256()
-    for path in sorted(sources):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    files = sorted((path.name, hashlib.sha256(path.read_bytes()).digest()) for path in sources)
+    for name, content in files:  # by name: where the files lie is no matter
+        digest.update(name.encode() + b"\0" + content)
     for dtype in (state.dtype, params.dtype):
         digest.update(repr(dtype.descr).encode())
     for function in functions:  # constants may come from anywhere: a file read at import, the environment

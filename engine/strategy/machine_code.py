@@ -1,9 +1,9 @@
 """A strategy's machine code: from the cache when nothing it depends on has changed, else from the compiler.
 
 numba's own cache key misses helpers in other files, so the key here is the hash of everything that can change the code:
-every source the strategy imports, transitively, and its constants; the layout of the records; versions and CPU. What the
-compiler accepts calls nothing from outside, so its object code is stored as it is and loaded with llvmlite alone: numba
-is not even imported.
+every source the strategy imports, transitively, and its constants; the layout of the records; versions and CPU. What
+the compiler accepts calls nothing from outside, so its object code is stored as it is and loaded with llvmlite alone:
+numba is not even imported.
 
     <cache folder>/<strategy>-<key>/{<callback>.o, manifest.json, wrapper.py}
 """
@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import llvmlite
-import llvmlite.binding as llvm
+import llvmlite  # type: ignore[import-untyped]
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 
 from engine.strategy.contract import BAR, EVENTS, INSTANCE, ORDERS, VIEWS
@@ -77,17 +77,21 @@ def cache_key(strategy: Strategy) -> str:
     return digest.hexdigest()
 
 
-# -- the cache ------------------------------------------------------------------------------------------------------------
+# -- the cache ---------------------------------------------------------------------------------------------------------
 
 
 def _read(folder: Path, key: str) -> dict[str, tuple[str, bytes]] | None:
     """Object code by callback, or None when there is none or it is not whole."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        objects = {name: (entry["symbol"], (folder / f"{name}.o").read_bytes()) for name, entry in manifest["objects"].items()}
+        objects = {
+            name: (entry["symbol"], (folder / f"{name}.o").read_bytes()) for name, entry in manifest["objects"].items()
+        }
     except (OSError, ValueError, KeyError):
         return None
-    whole = all(hashlib.sha256(code).hexdigest() == manifest["objects"][name]["sha256"] for name, (_, code) in objects.items())
+    whole = all(
+        hashlib.sha256(code).hexdigest() == manifest["objects"][name]["sha256"] for name, (_, code) in objects.items()
+    )
     return objects if whole and manifest["key"] == key else None
 
 
@@ -107,7 +111,7 @@ def _replace(path: Path, data: bytes) -> None:
     os.replace(file.name, path)
 
 
-# -- llvmlite -------------------------------------------------------------------------------------------------------------
+# -- llvmlite ----------------------------------------------------------------------------------------------------------
 
 
 def _machine() -> llvm.TargetMachine:

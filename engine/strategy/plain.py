@@ -12,8 +12,8 @@ from engine.strategy.contract import CALLBACKS, EVENTS, INSTANCE, ORDERS, VIEWS
 from engine.strategy.loader import Strategy
 
 
-class FieldsFirst(np.record):
-    """A record whose fields go before numpy's own attributes, so that a field may be called `size`, `mean` or `fill`."""
+class FieldsFirst(np.record):  # type: ignore[misc]  # final in the stubs only
+    """A record whose fields go before numpy's own attributes: a field may be called `size`, `mean` or `fill`."""
 
     def __getattribute__(self, name: str) -> Any:
         dtype = np.void.__getattribute__(self, "dtype")
@@ -27,7 +27,7 @@ class FieldsFirst(np.record):
 def records_at(address: int, dtype: "np.dtype[Any]", count: int, writeable: bool = False) -> Any:
     """Records in memory that others own, shape (count,), fields as attributes."""
     raw = (ctypes.c_char * (dtype.itemsize * count)).from_address(address)
-    array = np.frombuffer(raw, dtype=np.dtype((FieldsFirst, dtype)))
+    array: Any = np.frombuffer(memoryview(raw).cast("B"), dtype=np.dtype((FieldsFirst, dtype)))
     array.flags.writeable = writeable
     return array
 
@@ -35,7 +35,9 @@ def records_at(address: int, dtype: "np.dtype[Any]", count: int, writeable: bool
 class PlainGroup:
     """The instances of one strategy. `views` holds address and rows of each view, `memory` those of the group."""
 
-    def __init__(self, strategy: Strategy, memory: dict[str, tuple[int, int]], views: dict[str, tuple[int, int]]) -> None:
+    def __init__(
+        self, strategy: Strategy, memory: dict[str, tuple[int, int]], views: dict[str, tuple[int, int]]
+    ) -> None:
         state, params = strategy.state.dtype, strategy.params.dtype
         self.strategy = strategy
         self.instances = records_at(memory["instances"][0], INSTANCE, memory["instances"][1], writeable=True)

@@ -1,8 +1,8 @@
 """Calls strategies: compiled through function pointers, or uncompiled with the GIL, over the same memory.
 
-A group is the instances that share one strategy's functions. Its memory is arrays (instances, states, params), sorted by
-instrument, so that one message runs one contiguous range; the wrapper is called with at most INSTANCES_PER_CALL of them,
-then what they asked for becomes INTENT messages. An instance that fails or leaves a number that is not finite is
+A group is the instances that share one strategy's functions. Its memory is arrays (instances, states, params), sorted
+by instrument, so that one message runs one contiguous range; the wrapper is called with at most INSTANCES_PER_CALL of
+them, then what they asked for becomes INTENT messages. An instance that fails or leaves a number that is not finite is
 switched off, its requests of that call dropped, its state zeroed; the others go on.
 """
 
@@ -40,9 +40,9 @@ cdef int64_t REGIME_NUMBER = REGIME_VALUE_NUMBER
 assert sizeof(Instance) == INSTANCE.itemsize and sizeof(Orders) == ORDERS.itemsize
 
 
-
-
-cdef void call_plain(void *plain, int callback, int64_t first, int64_t last, int64_t instrument, int64_t now_ns) noexcept with gil:
+cdef void call_plain(
+    void *plain, int callback, int64_t first, int64_t last, int64_t instrument, int64_t now_ns
+) noexcept with gil:
     (<object> plain).call(callback, first, last, instrument, now_ns)
 
 
@@ -140,9 +140,9 @@ cdef class StrategyStage(Stage):
     """The strategies of a pipeline. Step "step"; view "view": ACTIVITY_VIEW, row per instrument.
 
     `instruments`: the table, shape (n,), dtype INSTRUMENT. `strategies`: list of BoundStrategy; an index in it is the
-    strategy index of every order. `book`, `features`, `forecast`: view capsules, row per instrument. `accounts`: row per
-    strategy index. `report`: execution's word on the report at hand; without it reports reach nobody. None stands for a
-    view of zeros. Raises ValueError when rows or sizes do not fit.
+    strategy index of every order. `book`, `features`, `forecast`: view capsules, row per instrument. `accounts`: row
+    per strategy index. `report`: execution's word on the report at hand; without it reports reach nobody. None stands
+    for a view of zeros. Raises ValueError when rows or sizes do not fit.
     """
     cdef Core core
     cdef list plain_groups
@@ -180,7 +180,7 @@ cdef class StrategyStage(Stage):
         PyMem_Free(self.core.groups)
 
     cdef void *_array(self, array) except NULL:
-        """Memory of a numpy array kept alive with this stage: what does not change, or means nothing between messages."""
+        """Memory of an array kept alive with this stage: what does not change, or means nothing between messages."""
         self.alive.append(array)
         return <void *> <uintptr_t> array.ctypes.data
 
@@ -189,7 +189,8 @@ cdef class StrategyStage(Stage):
         if capsule is not None:
             view[0] = view_of(capsule)[0]
             if view.stride != dtype.itemsize or view.count < rows:
-                raise ValueError(f"view of {view.count} rows of {view.stride} bytes where {rows} of {dtype.itemsize} are read")
+                raise ValueError(
+                    f"view of {view.count} rows of {view.stride} bytes where {rows} of {dtype.itemsize} are read")
         else:
             view.rows = self._array(np.zeros(max(rows, 1), dtype))
             view.stride = dtype.itemsize

@@ -15,7 +15,7 @@ _MODULE = '''\
 
 from engine.strategy.compiler import record_at
 '''
-_FUNCTION = '''
+_FUNCTION = """
 
 def {callback}_each(
     first, last, instances, states, params_, accounts, book_, features_, forecast_, instrument_, event_, now_ns, orders_
@@ -38,7 +38,7 @@ def {callback}_each(
                 {callback}({arguments})
             except Exception:
                 instance.failed = 1
-'''
+"""
 
 
 def wrapper_source(strategy: Strategy) -> str:

@@ -6,7 +6,7 @@ Every function is optional, and asks by name for what it wants to see:
     trade bar fill order regime risk                                          in on_trade, on_bar, on_fill, ...
 
 Prices are whole ticks and quantities whole lots, never floats. There is no clock, no printing and no list in here: time
-comes as now_ns and on_timer, and what must be remembered is a field of State. `bot4 strategy check FILE` tells the rest.
+comes as now_ns and on_timer; what must be remembered is a field of State. `bot4 strategy check FILE` tells the rest.
 """
 
 from engine.strategy.api import ASK, BID, VALID, cancel_all, lots_of_value, place
@@ -26,7 +26,9 @@ def on_book(params, book, account, instrument, orders):
     if book.state != VALID or account.open_orders > 0:
         return
     if account.position_lots <= 0:
-        place(orders, BID, book.bid_price_ticks[0], lots_of_value(params.order_value, book.bid_price_ticks[0], instrument))
+        place(
+            orders, BID, book.bid_price_ticks[0], lots_of_value(params.order_value, book.bid_price_ticks[0], instrument)
+        )
     else:
         place(orders, ASK, book.ask_price_ticks[0], account.position_lots)
 

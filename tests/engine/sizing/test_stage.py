@@ -85,7 +85,7 @@ def test_every_size_is_the_references(
 
 
 def test_a_volatility_target_by_hand() -> None:
-    # 4 bp^2/s: 2e-4 a second; 60,000.00 USDT a coin, 1e-5 coin a lot: 0.6 USDT, 1.2e-4 USDT of risk a lot; target 1 USDT
+    # 4 bp^2/s: 2e-4 a second; 60,000.00 a coin, 1e-5 coin a lot: 0.6 USDT, so 1.2e-4 USDT of risk a lot; target 1 USDT
     stage, _view = stage_of(TARGETED, 4.0)
     assert size(stage, 100_000)["quantity_lots"][0] == 8_333
     assert size(stage, 5_000)["quantity_lots"][0] == 5_000  # never more than was wished for

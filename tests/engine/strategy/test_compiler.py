@@ -88,7 +88,10 @@ def test_a_changed_helper_in_another_file_is_compiled_anew(write, tmp_path: Path
 def test_a_constant_that_comes_from_a_data_file_is_part_of_the_key(write, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     number = tmp_path / "number.txt"
-    write(f"from pathlib import Path\nSTEP = int(Path({str(number)!r}).read_text())\ndef step():\n    return STEP\n", "helper")
+    write(
+        f"from pathlib import Path\nSTEP = int(Path({str(number)!r}).read_text())\ndef step():\n    return STEP\n",
+        "helper",
+    )
     path = write(HELPED)
     number.write_text("3")
     assert run_once(path, cache) == (3, False)

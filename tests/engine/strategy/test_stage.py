@@ -124,7 +124,18 @@ def test_bar_values_and_times(counter: Rig) -> None:
 
 
 def test_a_timer_comes_at_multiples_of_its_interval_and_lost_ones_are_not_made_up(counter: Rig) -> None:
-    for at_ms, expected in ((0, 0), (99, 0), (100, 1), (101, 1), (199, 1), (205, 2), (299, 2), (300, 3), (950, 4), (999, 4)):
+    for at_ms, expected in (
+        (0, 0),
+        (99, 0),
+        (100, 1),
+        (101, 1),
+        (199, 1),
+        (205, 2),
+        (299, 2),
+        (300, 3),
+        (950, 4),
+        (999, 4),
+    ):
         counter.now_ns = START_NS + at_ms * MILLISECOND_NS
         counter.send(Kind.TIME)
         assert seen(counter, "timer") == [expected], at_ms
@@ -286,7 +297,14 @@ def test_a_thousand_copies_do_each_what_one_does(cache: Path) -> None:
 
 
 def test_the_digest_covers_every_state(strategy_of, folder: Path | None) -> None:
-    text = "class Params:\n    x: float = 0.0\nclass State:\n    x: float\ndef on_book(state, params):\n    state.x = params.x\n"
+    text = """
+    class Params:
+        x: float = 0.0
+    class State:
+        x: float
+    def on_book(state, params):
+        state.x = params.x
+    """
     strategy = strategy_of(text)
     rigs = [
         Rig([(strategy, 0, {"x": a}), (strategy, 0, {"x": b})], folder)
