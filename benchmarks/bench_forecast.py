@@ -4,6 +4,8 @@ Our evaluators are timed row by row over distinct rows by `engine/telemetry/eval
 subtracted; the linear one in groups, because a reading costs more than a row. Peers are called from Python, as their
 users call them, one row at a time on one thread; the numba loops are timed in blocks of rows and so pay no call at all.
 Peers that are not installed (extras `inference`, `research`) are left out. `ratio_to_peer` is to the fastest that ran.
+`stage_p50_ns` is the whole forecast stage with that model (row gathered, evaluator, result written, ages looked after)
+on recorded messages, book and features driven before it and not timed. `allocations` are those of the evaluator's loop.
 
     python -m benchmarks.bench_forecast
 """
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bench_book import WARMUP_SHARE, market_records
 from benchmarks.forecast_peers import (
     lightgbm_single_row,
     numba_mlp,
@@ -23,8 +26,14 @@ from benchmarks.forecast_peers import (
     runtime_run,
     time_calls,
 )
+from engine.book.stage import BookStage
+from engine.features.catalogue import FEATURE_NAMES
+from engine.features.stage import FeatureStage
+from engine.forecast.stage import ForecastStage
 from engine.telemetry.evaluator_timer import time_rows
+from engine.telemetry.step_timer import time_steps
 from models.registry.onnx_trees import Leaf, Split, Tree, perfect
+from models.registry.prepared import PreparedModel
 
 INPUTS = 32
 ROWS = 20_000
@@ -39,7 +48,7 @@ SEED = 1
 Peers = dict[str, Callable[[np.ndarray], Any]]
 
 
-def forecast_linear() -> dict[str, Any]:
+def forecast_linear(peers: bool = True) -> dict[str, Any]:
     """The row `forecast_linear`: 32 inputs, one output in use. Means over 16 rows; percentiles are of those means."""
     from kernels.linear.cpu import Linear
 
@@ -49,16 +58,18 @@ def forecast_linear() -> dict[str, Any]:
     bias = np.array([0.1, 0.0, 0.0, 0.0])
     rows = market_like(rng)
     result = fastest("forecast_linear", Linear(weights, bias), rows, LINEAR_GROUP)
+    arrays = {"weights_io": weights, "bias_o": bias, "link": np.array("identity")}
+    result |= in_stage("linear", 1, arrays)
 
     def onnx() -> bytes:
         from models.registry.onnx_write import linear_onnx
 
         return linear_onnx(weights[:, :1], bias[:1])
 
-    return beside(result, rows, runtime_peers(onnx, np.float64))
+    return beside(result, rows, runtime_peers(onnx, np.float64) if peers else {})
 
 
-def forecast_mlp() -> dict[str, Any]:
+def forecast_mlp(peers: bool = True) -> dict[str, Any]:
     """The row `forecast_mlp`: 32-64-64-3, ReLU, float32."""
     from kernels.mlp.cpu import Mlp
 
@@ -68,17 +79,19 @@ def forecast_mlp() -> dict[str, Any]:
     biases = [rng.normal(size=size[1]).astype(np.float32) for size in sizes]
     rows = market_like(rng)
     result = fastest("forecast_mlp", Mlp(weights, biases), rows)
+    arrays = {f"weights_io_{i}": w for i, w in enumerate(weights)} | {f"bias_o_{i}": b for i, b in enumerate(biases)}
+    result |= in_stage("mlp", 3, arrays | {"activation": np.array("relu")})
 
     def onnx() -> bytes:
         from models.registry.onnx_write import mlp_onnx
 
         return mlp_onnx(weights, biases)
 
-    peers = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_mlp(weights, biases, some)}
-    return beside(result, rows, peers)
+    others = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_mlp(weights, biases, some)}
+    return beside(result, rows, others if peers else {})
 
 
-def forecast_gbdt() -> dict[str, Any]:
+def forecast_gbdt(peers: bool = True) -> dict[str, Any]:
     """The row `forecast_gbdt`: 100 trees of depth 6, trained by LightGBM; drawn at random where it is not installed."""
     from kernels.trees.cpu import Trees
 
@@ -88,16 +101,17 @@ def forecast_gbdt() -> dict[str, Any]:
     trees = drawn_trees(rng) if booster is None else trees_of_booster(booster)
     arrays = perfect(trees, [0.0])
     result = fastest("forecast_gbdt", Trees(**arrays), rows) | {"trees": len(trees), "depth": DEPTH}
+    result |= in_stage("gbdt", 1, arrays) | {"model": "random" if booster is None else "lightgbm"}
 
     def onnx() -> bytes:
         from models.registry.onnx_write import trees_onnx
 
         return trees_onnx(trees, [0.0], INPUTS)
 
-    peers = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_trees(arrays, some)}
+    others = runtime_peers(onnx, np.float32) | {"numba_loop": lambda some: numba_trees(arrays, some)}
     if booster is not None:
-        peers["lightgbm_single_row_fast"] = lambda some: lightgbm_single_row(booster, some)
-    return beside(result | {"model": "random" if booster is None else "lightgbm"}, rows, peers)
+        others["lightgbm_single_row_fast"] = lambda some: lightgbm_single_row(booster, some)
+    return beside(result, rows, others if peers else {})
 
 
 # -- ours --------------------------------------------------------------------------------------------------------------
@@ -117,6 +131,22 @@ def fastest(name: str, evaluator: Any, rows: np.ndarray, group: int = 1) -> dict
         if not best or row["p50_ns"] < best["p50_ns"]:
             best = row
     return best | {"warmup": WARMUP}
+
+
+def in_stage(kind: str, outputs: int, arrays: dict[str, Any]) -> dict[str, Any]:
+    """`stage_p50_ns` and where the messages come from; the round with the least median."""
+    table, records, source = market_records()
+    model = PreparedModel(kind, kind, "0" * 64, FEATURE_NAMES, tuple(range(1, outputs + 1)), arrays)
+    warmup, least = int(len(records) * WARMUP_SHARE), float("inf")
+    for _ in range(ROUNDS):
+        book = BookStage(table)
+        features = FeatureStage(table, book.view())
+        forecast = ForecastStage(len(table), features.view(), model, None, FEATURE_NAMES)
+        times = time_steps(forecast.step(), records, warmup=warmup, before=[book.step(), features.step()])
+        if forecast.counters()["computed"] < 0.95 * times.messages:
+            raise ValueError("most batches made no forecast: what was timed is not what is meant")
+        least = min(least, float(np.median(times.ns)))
+    return {"stage_p50_ns": least, "data": source}
 
 
 # -- peers -------------------------------------------------------------------------------------------------------------

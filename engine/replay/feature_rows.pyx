@@ -16,9 +16,9 @@ from engine.book.stage import BookStage
 from engine.features.stage import FeatureStage
 from ipc.messages import MESSAGE
 
-FEATURE_ROW = np.dtype(
-    [("time_ns", "<i8"), ("instrument", "<i8"), ("segment", "<i8"), ("mid_ticks", "<f8"), ("values", "<f8", (FEATURES,))]
-)
+FEATURE_ROW = np.dtype([
+    ("time_ns", "<i8"), ("instrument", "<i8"), ("segment", "<i8"), ("mid_ticks", "<f8"), ("values", "<f8", (FEATURES,)),
+])
 
 cdef struct Row:
     int64_t time_ns
