@@ -105,7 +105,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    models: tuple[str, ...] = ("linear",)  # forecast slots: shipped names or model folders; the first active one answers
+    models: tuple[str, ...] = (
+        "linear",
+    )  # forecast slots: shipped names or model folders; the first active one answers
     instruments: tuple[str, ...] = ("BTCUSDT.BINANCE",)
     strategies: tuple[StrategyChoice, ...] = (StrategyChoice(),)
 
@@ -199,7 +201,7 @@ def suggestion(key: str, path: str) -> str:
     )
     if near:
         return f"; did you mean {path + '.' if path else ''}{near[0]}?"
-    return f"; known are {', '.join(fields)}"
+    return f"; known are {', '.join(fields)}" if fields else ""
 
 
 def known_keys(path: str) -> list[str]:
@@ -207,7 +209,8 @@ def known_keys(path: str) -> list[str]:
     kind: Any = Config
     for part in filter(None, path.split(".")):
         hint = next((field.type for field in msgspec.structs.fields(kind) if field.name == part), None)
-        kind = getattr(hint, "__args__", (hint,))[0]
+        options = getattr(hint, "__args__", (hint,))
+        kind = options[-1] if getattr(hint, "__origin__", None) is dict else options[0]
         if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
             return []
     return [field.name for field in msgspec.structs.fields(kind)]
@@ -232,13 +235,18 @@ def as_toml(config: Config) -> str:
     return "\n".join([*lines, *tables]) + "\n"
 
 
+def _key(key: str) -> str:
+    """As TOML takes it: an instrument's name has a dot, so it is quoted."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items() if item is not None) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items() if item is not None) + "}"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()
     return repr(value)

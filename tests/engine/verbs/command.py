@@ -16,7 +16,7 @@ def bot4(*arguments: str | Path, cwd: Path = PROJECT, **environment: str) -> sub
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=280,
         env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment,
     )
 

@@ -102,6 +102,7 @@ def heard(manager: socket.socket, seconds: float) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_manager_hears_ready_then_watchdog_then_stopping(tmp_path: Path, manager: socket.socket) -> None:
     process = start(tmp_path)
     try:
@@ -118,6 +119,7 @@ def test_the_manager_hears_ready_then_watchdog_then_stopping(tmp_path: Path, man
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_watchdog_starves_when_the_core_hangs(tmp_path: Path, manager: socket.socket) -> None:
     process = start(tmp_path)
     try:
