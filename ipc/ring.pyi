@@ -55,6 +55,12 @@ class Consumer:
     def done(self, position: int) -> None:
         """Lets go of records before `position`, if this consumer holds. Goes neither back nor beyond what was read."""
 
+    def watch(self, strategy: int, timeout_seconds: float) -> bool:
+        """Polls by `strategy` (ipc.waiting), without the GIL, for a record until the time-out. True when there is one.
+
+        For a consumer whose producer makes no wake-up calls: the core.
+        """
+
     def sleep(self, timeout_seconds: float) -> bool:
         """Blocks, without the GIL, until there is a record, a wake-up or the time-out. True when there is a record."""
 

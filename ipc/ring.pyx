@@ -22,6 +22,7 @@ dead, until the supervisor evicts it. A cursor is a hint for flow control, never
 """
 
 from libc.stdint cimport int64_t, uint32_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from ipc.atomics cimport (
     fence_acquire, fence_full, fence_release, load_acquire, load_relaxed, store_relaxed, store_release,
 )
@@ -42,6 +43,12 @@ layout.verify()  # no ring moves a record while ipc/message.pxd and ipc/messages
 
 cdef enum:
     RETRIES = 64
+
+
+cdef inline int64_t monotonic_ns() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
 class RingFull(Exception):
@@ -272,6 +279,21 @@ cdef class Consumer:
             with nogil:
                 self.wait(waiting.WAIT_BLOCK, timeout_ns)
         return self.backlog() > 0
+
+    def watch(self, int strategy, double timeout_seconds):
+        """Polls by `strategy` (ipc.waiting), without the GIL, for a record until the time-out. True when there is one.
+
+        For a consumer whose producer makes no wake-up calls: the core.
+        """
+        cdef int64_t end_ns
+        cdef bint found
+        with nogil:
+            end_ns = monotonic_ns() + <int64_t> (timeout_seconds * 1e9)
+            found = self.backlog() > 0
+            while not found and monotonic_ns() < end_ns:
+                waiting.wait(strategy, NULL, 0, NULL, 0)
+                found = self.backlog() > 0
+        return found
 
     def close(self):
         """Leaves the registry: the ring waits for this consumer no more. It must not be used afterwards."""

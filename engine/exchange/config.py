@@ -84,6 +84,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     )
     send_queue_frames: int = 10_000  # a reader that falls further behind is disconnected
     session_ping_s: float = 20.0
+    record_sends: bool = False  # notes when each depth frame left and each order came in, for GET /bot4/sends
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

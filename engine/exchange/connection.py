@@ -4,14 +4,17 @@ import asyncio
 
 from aiohttp import web
 
+from engine import clock
 from engine.exchange.config import Fault
 from engine.exchange.misbehaviour import Misbehaviour
+from engine.exchange.sends import SendRecord
 
 
 class Connection:
     """Frames are queued and written by a task of its own; a reader that falls too far behind is cut off."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, capacity: int) -> None:
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, capacity: int, sends: SendRecord) -> None:
+        self._sends = sends
         self._socket = socket
         self._transport = request.transport
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(capacity)
@@ -73,8 +76,11 @@ class Connection:
             if text is None:
                 self.abort()
                 return
+            sent_ns = clock.utc_ns()
             try:
                 await self._socket.send_str(text)
             except (ConnectionError, RuntimeError):
                 self._cut = True
                 return
+            if self._sends.on:
+                self._sends.frame_sent(text, sent_ns)

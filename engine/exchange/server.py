@@ -4,7 +4,7 @@ GET  /api/v3/time | /api/v3/exchangeInfo | /api/v3/depth?symbol=BTCUSDT&limit=10
 WS   /stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker   (combined), /ws/btcusdt@trade (raw)
      also @depth (1000 ms) and @depth@0ms (a diff per command)
 WS   /ws-api/v3
-GET  /bot4/health | /bot4/ledger          POST /bot4/misbehave  body: list of Fault
+GET  /bot4/health | /bot4/ledger | /bot4/sends    POST /bot4/misbehave  body: list of Fault
 POST /bot4/disconnect?channel=market|orders     POST /bot4/trading?symbol=BTCUSDT&on=0
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from engine import clock
 from engine.errors import Exit, UserError
 from engine.exchange.accounts import Account
 from engine.exchange.config import ExchangeSettings, Fault
@@ -28,6 +29,7 @@ from engine.exchange.limits import RateLimits
 from engine.exchange.market import Market, frame_text
 from engine.exchange.misbehaviour import Misbehaviour
 from engine.exchange.protocol import OrderApi, Session
+from engine.exchange.sends import SendRecord
 from ipc.instruments import to_units
 
 DEPTH_LIMIT = 5_000
@@ -75,6 +77,7 @@ class ExchangeServer:
         self.ledger = Ledger(path, 2 * settings.remembered_orders)
         self.port = 0
         self.steps = 0
+        self.sends = SendRecord(settings.record_sends)
         self._streams = Subscribers(self.misbehaviour)
         self.markets = {
             symbol.symbol: Market(symbol, settings.flow, (settings.seed, index), self._streams)
@@ -119,6 +122,7 @@ class ExchangeServer:
                 web.get("/ws-api/v3", self._orders),
                 web.get("/bot4/health", self._health),
                 web.get("/bot4/ledger", self._ledger),
+                web.get("/bot4/sends", self._sends),
                 web.post("/bot4/misbehave", self._misbehave),
                 web.post("/bot4/disconnect", self._disconnect),
                 web.post("/bot4/trading", self._trading),
@@ -220,6 +224,9 @@ class ExchangeServer:
     async def _ledger(self, request: web.Request) -> web.Response:
         return _json(self.ledger.summary())
 
+    async def _sends(self, request: web.Request) -> web.Response:
+        return _json(self.sends.summary())
+
     async def _misbehave(self, request: web.Request) -> web.Response:
         try:
             self.misbehaviour.set(msgspec.json.decode(await request.read(), type=tuple[Fault, ...]))
@@ -251,7 +258,7 @@ class ExchangeServer:
     async def _market_data(self, request: web.Request, streams: str, combined: bool) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 16, heartbeat=self.settings.session_ping_s)
         await socket.prepare(request)
-        connection = Connection(socket, request, self.settings.send_queue_frames)
+        connection = Connection(socket, request, self.settings.send_queue_frames, self.sends)
         self._market_connections.add(connection)
         self._streams.add(connection, [name for name in streams.split("/") if name], combined)
         try:
@@ -278,7 +285,7 @@ class ExchangeServer:
     async def _orders(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 16, heartbeat=self.settings.session_ping_s)
         await socket.prepare(request)
-        connection = Connection(socket, request, self.settings.send_queue_frames)
+        connection = Connection(socket, request, self.settings.send_queue_frames, self.sends)
         session = Session()
         self._order_connections[connection] = session
         try:
@@ -293,6 +300,7 @@ class ExchangeServer:
 
     def _receive(self, connection: Connection, session: Session, text: str) -> None:
         """One frame from a client, through the faults of the point `request`."""
+        received_ns = clock.utc_ns()
         try:
             request = msgspec.json.decode(text)
             if not isinstance(request, dict) or not isinstance(request.get("params", {}), dict):
@@ -300,6 +308,8 @@ class ExchangeServer:
         except msgspec.DecodeError:
             connection.put('{"id":null,"status":400,"error":{"code":-1135,"msg":"Invalid JSON Request"}}')
             return
+        if self.sends.on:
+            self.sends.order_received(request, received_ns)
         fault = self.misbehaviour.choose("request", str(request.get("method")))
         action = None if fault is None else fault.action
         if action == "drop":

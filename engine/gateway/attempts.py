@@ -15,7 +15,6 @@ only when its order is FINISHED.
 
 import mmap
 import os
-import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -23,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import IntegrityError, UserError
-from ipc.messages import ORDER_DETAIL, Refusal
+from engine.gateway.order_message import OrderMessage
+from ipc.messages import Refusal
 
 MAGIC = 0x3154504D45545441  # "ATTEMPT1"
 SCHEMA_VERSION = 1
@@ -47,11 +47,6 @@ ATTEMPT = np.dtype(
     ]
 )
 assert ATTEMPT.itemsize == 64
-
-
-# The two records of an order, unpacked at once: numpy's scalar access would cost more than the send.
-_ORDER = struct.Struct("<qqqIBBHqqqq" + "qqqIBBHqIBBBBqq")
-assert _ORDER.size == 2 * ORDER_DETAIL.itemsize
 
 # A row as eight words; _KINDS holds instrument, action, side, order type and time in force.
 WORDS = 8
@@ -149,14 +144,14 @@ class AttemptRecord:
 
     # -- COMMANDS --
 
-    def mark(self, order: np.ndarray, now_ns: int) -> None:
-        """Before the send: from here on this number is never sent again. `order` is shape (2,) MESSAGE.
+    def mark(self, order: OrderMessage, now_ns: int) -> None:
+        """Before the send: from here on this number is never sent again.
 
         Raises ValueError for a number that was marked before: the caller would have sent it twice.
         """
         self._write(order, now_ns, State.ATTEMPTED, Refusal.NONE)
 
-    def mark_refused(self, order: np.ndarray, now_ns: int, code: Refusal) -> None:
+    def mark_refused(self, order: OrderMessage, now_ns: int, code: Refusal) -> None:
         """Instead of the send: this number is never sent, and a restarted gateway repeats its rejection."""
         self._write(order, now_ns, State.REFUSED, code)
 
@@ -172,10 +167,8 @@ class AttemptRecord:
         if row["number"] == number:
             row["state_time"] |= State.FINISHED
 
-    def _write(self, order: np.ndarray, now_ns: int, state: State, refusal: Refusal) -> None:
-        fields = _ORDER.unpack(order.tobytes())
-        instrument, side, price_ticks, quantity_lots, number = fields[3], fields[5], *fields[7:10]
-        action, order_type, time_in_force, target = fields[16], *fields[20:22], fields[24]
+    def _write(self, order: OrderMessage, now_ns: int, state: State, refusal: Refusal) -> None:
+        number = order.order_id
         words, at = self._words, number % self.capacity * WORDS
         if words[at + _NUMBER] >= number and words[at + _STATE_TIME] & STATE_BITS != State.FREE:
             raise ValueError(f"order number {number} was attempted before")
@@ -184,10 +177,16 @@ class AttemptRecord:
         words[at + _STATE_TIME] = State.FREE
         words[at + _NUMBER] = number
         words[at + _REFUSAL] = refusal
-        words[at + _KINDS] = instrument | action << 32 | side << 40 | order_type << 48 | time_in_force << 56
-        words[at + _PRICE] = price_ticks
-        words[at + _QUANTITY] = quantity_lots
-        words[at + _TARGET] = target
+        words[at + _KINDS] = (
+            order.instrument
+            | order.action << 32
+            | order.side << 40
+            | order.order_type << 48
+            | order.time_in_force << 56
+        )
+        words[at + _PRICE] = order.price_ticks
+        words[at + _QUANTITY] = order.quantity_lots
+        words[at + _TARGET] = order.target_order_id
         words[at + _CUMULATIVE] = 0
         words[at + _STATE_TIME] = (now_ns & ~STATE_BITS) | state
 

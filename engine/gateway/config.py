@@ -23,13 +23,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     orders_per_day: int = 200_000
     request_weight_per_minute: int = 6_000
     attempts_capacity: int = 65_536  # order numbers remembered; an open order is never forgotten
-    idle_sleep_us: int = 50  # between two looks at the order ring, where the process does not own a core
+    ring_watch_us: int = 50  # without an order: how long the order ring alone is watched before the sockets are
     remembered_orders: int = 10_000  # finished ones, to tell a late repetition from news
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, int) and value < 1 and name != "idle_sleep_us":
+            if isinstance(value, int) and value < 1:
                 raise ValueError(f"gateway.{name} must be at least 1, is {value}")
         if self.receive_window_ms > 60_000:
             raise ValueError(f"gateway.receive_window_ms must be at most 60000, is {self.receive_window_ms}")

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-import numpy as np
-
 from engine.gateway.attempts import Attempt
+from engine.gateway.order_message import OrderMessage
 from engine.gateway.reports import Report
 from engine.gateway.symbols import Symbol
-from ipc.messages import ORDER_DETAIL, Liquidity, Refusal, ReportKind
+from ipc.messages import Liquidity, Refusal, ReportKind
 
 NS_PER_MS = 1_000_000
 _FINAL_STATUS = {
@@ -51,23 +50,22 @@ class Order:
     filled_lots: int = 0
     replaced_by: int = 0  # the replacement on its way
     trades: set[int] = field(default_factory=set)
-    deferred: list[np.ndarray] = field(default_factory=list)  # what waits until a doubt is resolved
+    deferred: list[OrderMessage] = field(default_factory=list)  # what waits until a doubt is resolved
     querying: bool = False
     recheck: bool = False  # a fill was found missing while an answer was on its way
     query_at_ns: int = 0
     word_ns: int = 0  # when the venue was last heard of it
 
     @classmethod
-    def of(cls, message: np.ndarray, symbol: Symbol, client_id: str, now_ns: int) -> "Order":
-        head, detail = message[0], message[1:].view(ORDER_DETAIL)[0]
+    def of(cls, message: OrderMessage, symbol: Symbol, client_id: str, now_ns: int) -> "Order":
         return cls(
-            int(head["order_id"]),
+            message.order_id,
             symbol,
-            int(head["side"]),
-            int(head["quantity_lots"]),
+            message.side,
+            message.quantity_lots,
             now_ns,
             client_id,
-            replaces=int(detail["target_order_id"]),
+            replaces=message.target_order_id,
             word_ns=now_ns,
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 from engine import clock
 from engine.gateway.attempts import Attempt
 from engine.gateway.fill_models import FillModels
+from engine.gateway.order_message import OrderMessage, records_of
 from engine.gateway.paper_market import PaperMarket
 from engine.gateway.venue import ReportSink
 from engine.run_files import RunFiles
@@ -41,7 +42,7 @@ class PaperVenue:
 
     # -- QUERIES --
 
-    def refusal(self, order: np.ndarray[Any, Any]) -> Refusal:
+    def refusal(self, order: OrderMessage) -> Refusal:
         """Paper takes every order."""
         return Refusal.NONE
 
@@ -58,8 +59,8 @@ class PaperVenue:
         for attempt in attempts:
             self._sink(not_found(attempt))
 
-    def submit(self, order: np.ndarray[Any, Any]) -> None:
-        self._market.submit(np.ascontiguousarray(order), clock.utc_ns())
+    def submit(self, order: OrderMessage) -> None:
+        self._market.submit(records_of(order), clock.utc_ns())
 
     def poll(self, now_ns: int) -> None:
         """Takes the market up to now and hands over the reports that are due."""

@@ -29,6 +29,7 @@ from engine.gateway.attempts import AttemptRecord, State
 from engine.gateway.config import GatewaySettings
 from engine.gateway.fill_models import FillModels
 from engine.gateway.halt import HaltWord
+from engine.gateway.order_message import OrderMessage, read_order
 from engine.gateway.publisher import ReportPublisher
 from engine.gateway.session import BinanceSession
 from engine.gateway.venue import ReportSink, Venue
@@ -37,7 +38,7 @@ from engine.run_files import RunFiles
 from ipc import waiting
 from ipc.bus import Heartbeat, Publisher
 from ipc.counters import Counters
-from ipc.messages import MESSAGE, ORDER_DETAIL, Action, Refusal, Source
+from ipc.messages import MESSAGE, Action, Refusal, Source
 from ipc.ring import Consumer, Ring
 
 CONSUMER_NAME = "gateway"
@@ -112,12 +113,12 @@ class Gateway:
         self._consumer = self._attach(files)
         self._journal_path = files.journal_status
         self._journal: JournalStatus | None = None
-        self._waiting: deque[np.ndarray] = deque()  # read, and not yet durable or without a free row
+        self._waiting: deque[OrderMessage] = deque()  # read, and not yet durable or without a free row
         self._records = np.zeros(BATCH_RECORDS, dtype=MESSAGE)
         self._health = Publisher(files.health_socket)
         self._beats, self._next_beat_ns = 0, 0
         self._stopping_since: float | None = None
-        self._spins = waiting.choose(settings.spinners) == waiting.SPIN
+        self._strategy = waiting.choose(settings.spinners)
 
     def _attach(self, files: RunFiles) -> Consumer:
         """A held consumer after the last number attempted: number n lies at places 2 (n - 1) and 2 (n - 1) + 1."""
@@ -136,8 +137,8 @@ class Gateway:
             now_ns = clock.utc_ns()
             found = self._turn(now_ns)
             self._beat(now_ns)
-            if not found and not self._spins:
-                time.sleep(self._settings.gateway.idle_sleep_us / 1e6)
+            if not found:
+                self._consumer.watch(self._strategy, self._settings.gateway.ring_watch_us / 1e6)
             await asyncio.sleep(0)
         await self._venue.stop()
         self._consumer.close()
@@ -208,7 +209,7 @@ class Gateway:
             if count < 0:
                 self._counters.increase("lapped", self._consumer.lost)
             for start in range(0, max(count, 0), 2):
-                self._waiting.append(self._records[start : start + 2].copy())
+                self._waiting.append(read_order(self._records[start : start + 2]))
         found = False
         while self._waiting and self._handle(self._waiting[0], now_ns):
             self._waiting.popleft()
@@ -217,9 +218,9 @@ class Gateway:
         self._venue.poll(now_ns)
         return found
 
-    def _handle(self, order: np.ndarray, now_ns: int) -> bool:
+    def _handle(self, order: OrderMessage, now_ns: int) -> bool:
         """Sends or refuses one order; False when it has to wait."""
-        number = int(order[0]["order_id"])
+        number = order.order_id
         if number > self._last_number:
             if not self._is_durable(number) or not self._attempts.has_room(number):
                 return False
@@ -229,9 +230,8 @@ class Gateway:
         self._consumer.done(2 * number)
         return True
 
-    def _send(self, order: np.ndarray, number: int, now_ns: int) -> None:
-        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
-        code = self._refusal(order, action)
+    def _send(self, order: OrderMessage, number: int, now_ns: int) -> None:
+        code = self._refusal(order)
         if code != Refusal.NONE:
             self._attempts.mark_refused(order, now_ns, code)
             attempt = self._attempts.attempt(number)
@@ -241,15 +241,14 @@ class Gateway:
             return
         self._attempts.mark(order, now_ns)
         self._venue.submit(order)
-        detail = order[1:].view(ORDER_DETAIL)[0]
-        if detail["cause_source"] == Source.MARKET:
-            self._counters.observe("tick_to_send", clock.utc_ns() - int(detail["receive_time_ns"]))
+        if order.cause_source == Source.MARKET:
+            self._counters.observe("tick_to_send", clock.utc_ns() - order.cause_receive_time_ns)
         self._counters.increase("sent")
-        if action in (Action.CANCEL, Action.QUERY):
+        if order.action in (Action.CANCEL, Action.QUERY):
             self._attempts.mark_finished(number)
 
-    def _refusal(self, order: np.ndarray, action: int) -> Refusal:
-        if self._halt.halted and action in (Action.NEW, Action.REPLACE):
+    def _refusal(self, order: OrderMessage) -> Refusal:
+        if self._halt.halted and order.action in (Action.NEW, Action.REPLACE):
             return Refusal.GATEWAY_HALTED
         return self._venue.refusal(order)
 

@@ -16,6 +16,7 @@ from engine.gateway.config import GatewaySettings
 from engine.gateway.connection import Answer, Connection
 from engine.gateway.credentials import Credentials
 from engine.gateway.inquiry import Inquiry
+from engine.gateway.order_message import OrderMessage
 from engine.gateway.orders import NS_PER_MS, Order, OrderWords, Standing
 from engine.gateway.rate_limit import RateLimits
 from engine.gateway.refusals import (
@@ -28,9 +29,11 @@ from engine.gateway.refusals import (
 from engine.gateway.reports import Report
 from engine.gateway.symbols import Symbol
 from engine.gateway.venue import ReportSink
-from ipc.messages import ORDER_DETAIL, Action, OrderType, Refusal, ReportKind, Side, TimeInForce
+from ipc.messages import Action, OrderType, Refusal, ReportKind, Side, TimeInForce
 
 POLL_INTERVAL_NS = NS_PER_MS
+ORDER_TYPE_NAMES = {int(kind): kind.name for kind in OrderType}
+TIME_IN_FORCE_NAMES = {int(kind): kind.name for kind in TimeInForce}
 
 
 class BinanceSession:
@@ -70,10 +73,10 @@ class BinanceSession:
     def open_numbers(self) -> list[int]:
         return list(self._open)
 
-    def refusal(self, order: np.ndarray) -> Refusal:
+    def refusal(self, order: OrderMessage) -> Refusal:
         """Raises nothing: an instrument that the table lacks is a refusal too."""
-        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
-        if int(order[0]["instrument"]) >= len(self._symbols):
+        action = order.action
+        if order.instrument >= len(self._symbols):
             return Refusal.INSTRUMENT_UNKNOWN
         if action == Action.QUERY:
             return Refusal.NONE
@@ -105,11 +108,10 @@ class BinanceSession:
             if target is not None:
                 target.replaced_by = order.number
 
-    def submit(self, order: np.ndarray) -> None:
-        action = int(order[1:].view(ORDER_DETAIL)[0]["action"])
-        if action == Action.NEW:
+    def submit(self, order: OrderMessage) -> None:
+        if order.action == Action.NEW:
             self._place(order)
-        elif action == Action.QUERY:
+        elif order.action == Action.QUERY:
             self._asked(order)
         else:
             self._change(order, clock.utc_ns())
@@ -154,7 +156,7 @@ class BinanceSession:
 
     # -- new orders --
 
-    def _place(self, message: np.ndarray) -> None:
+    def _place(self, message: OrderMessage) -> None:
         order = self._track(message)
         self._connection.request(
             "order.place",
@@ -186,20 +188,19 @@ class BinanceSession:
 
     # -- cancels and replacements --
 
-    def _change(self, message: np.ndarray, now_ns: int) -> None:
+    def _change(self, message: OrderMessage, now_ns: int) -> None:
         """A cancel or a replacement: sent, or kept until its target is out of doubt."""
-        detail = message[1:].view(ORDER_DETAIL)[0]
-        target = self._open.get(int(detail["target_order_id"]))
-        replaces = int(detail["action"]) == Action.REPLACE
+        target = self._open.get(message.target_order_id)
+        replaces = message.action == Action.REPLACE
         order = self._track(message, now_ns) if replaces else None
         if target is None:
             self._nothing_to_change(message, order)
         elif target.standing == Standing.DOUBT:
-            target.deferred.append(message.copy())
+            target.deferred.append(message)
         else:
             self._send_change(message, target, order)
 
-    def _send_change(self, message: np.ndarray, target: Order, order: Order | None) -> None:
+    def _send_change(self, message: OrderMessage, target: Order, order: Order | None) -> None:
         named = {"symbol": target.symbol.name, "origClientOrderId": target.client_id}
         if order is None:
             self._connection.request("order.cancel", named, lambda answer: self._cancelled(target, answer))
@@ -216,20 +217,19 @@ class BinanceSession:
             at_ns=order.attempt_ns,
         )
 
-    def _nothing_to_change(self, message: np.ndarray, order: Order | None) -> None:
+    def _nothing_to_change(self, message: OrderMessage, order: Order | None) -> None:
         """The target has ended, or never was."""
         if order is not None:
             self._words.ended(order, ReportKind.REJECTED, 0, Refusal.VENUE_UNKNOWN_ORDER)
             self._settle(order)
             return
-        target_number = int(message[1:].view(ORDER_DETAIL)[0]["target_order_id"])
-        known = self._finished.get(target_number)
+        known = self._finished.get(message.target_order_id)
         self._say(
             Report(
                 kind=ReportKind.CANCEL_REJECTED,
-                order_id=target_number,
-                instrument=int(message[0]["instrument"]),
-                side=int(message[0]["side"]),
+                order_id=message.target_order_id,
+                instrument=message.instrument,
+                side=message.side,
                 code=Refusal.VENUE_UNKNOWN_ORDER,
                 cumulative_lots=known.filled_lots if known else 0,
             )
@@ -295,14 +295,13 @@ class BinanceSession:
 
     # -- doubts --
 
-    def _asked(self, message: np.ndarray) -> None:
+    def _asked(self, message: OrderMessage) -> None:
         """QUERY: the core wants to know again, fills included, even of an order that has ended."""
-        detail = message[1:].view(ORDER_DETAIL)[0]
-        number = int(detail["target_order_id"])
+        number = message.target_order_id
         order = self._open.get(number) or self._finished.pop(number, None)
         if order is None:
             now_ns = clock.utc_ns()
-            order = Order.of(message, self._symbols[int(message[0]["instrument"])], self._client_id(number), now_ns)
+            order = Order.of(message, self._symbols[message.instrument], self._client_id(number), now_ns)
             order.number, order.replaces = number, 0
             order.attempt_ns = 0  # long ago
         order.trades.clear()
@@ -316,11 +315,11 @@ class BinanceSession:
     def _client_id(self, number: int) -> str:
         return f"{self._run_id}-{number}"
 
-    def _track(self, message: np.ndarray, now_ns: int = 0) -> Order:
-        number = int(message[0]["order_id"])
+    def _track(self, message: OrderMessage, now_ns: int = 0) -> Order:
+        number = message.order_id
         order = self._open.get(number)  # a replacement that waited is tracked already
         if order is None:
-            symbol = self._symbols[int(message[0]["instrument"])]
+            symbol = self._symbols[message.instrument]
             order = Order.of(message, symbol, self._client_id(number), now_ns or clock.utc_ns())
             self._open[number] = order
         return order
@@ -345,31 +344,30 @@ class BinanceSession:
             for message in waiting:
                 self._resume(message)
 
-    def _resume(self, message: np.ndarray) -> None:
+    def _resume(self, message: OrderMessage) -> None:
         """A cancel or replacement whose target is out of doubt; the halt word may have been set meanwhile."""
-        order = self._open.get(int(message[0]["order_id"]))
+        order = self._open.get(message.order_id)
         if order is not None and self._halted():
             self._words.ended(order, ReportKind.REJECTED, 0, Refusal.GATEWAY_HALTED)
             self._settle(order)
         else:
             self._change(message, clock.utc_ns())
 
-    def _order_params(self, message: np.ndarray, order: Order) -> dict[str, Any]:
+    def _order_params(self, message: OrderMessage, order: Order) -> dict[str, Any]:
         """The parameters of order.place."""
-        head, detail = message[0], message[1:].view(ORDER_DETAIL)[0]
-        symbol, order_type = order.symbol, OrderType(int(detail["order_type"]))
+        symbol, order_type = order.symbol, message.order_type
         params: dict[str, Any] = {
             "symbol": symbol.name,
             "side": "BUY" if order.side == Side.BID else "SELL",
-            "type": order_type.name,
+            "type": ORDER_TYPE_NAMES[order_type],
             "quantity": symbol.quantity_text(order.quantity_lots),
             "newClientOrderId": order.client_id,
             "newOrderRespType": "ACK",
         }
         if order_type != OrderType.MARKET:
-            params["price"] = symbol.price_text(int(head["price_ticks"]))
+            params["price"] = symbol.price_text(message.price_ticks)
         if order_type == OrderType.LIMIT:
-            params["timeInForce"] = TimeInForce(int(detail["time_in_force"])).name
+            params["timeInForce"] = TIME_IN_FORCE_NAMES[message.time_in_force]
         return params
 
     def _say(self, report: Report) -> None:

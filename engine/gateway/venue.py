@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.gateway.attempts import Attempt
+from engine.gateway.order_message import OrderMessage
 from ipc.messages import Refusal
 
 # Takes one report: records of shape (2,), dtype MESSAGE: REPORT (MORE) and its REPORT_DETAIL. It is copied.
@@ -19,8 +20,8 @@ ReportSink = Callable[[np.ndarray], None]
 class Venue(Protocol):
     # -- QUERIES --
 
-    def refusal(self, order: np.ndarray) -> Refusal:
-        """Why this order, shape (2,) MESSAGE, would not be sent now (disconnected, rate limit), or Refusal.NONE."""
+    def refusal(self, order: OrderMessage) -> Refusal:
+        """Why this order would not be sent now (disconnected, rate limit), or Refusal.NONE."""
         ...
 
     # -- COMMANDS --
@@ -40,8 +41,8 @@ class Venue(Protocol):
         """
         ...
 
-    def submit(self, order: np.ndarray) -> None:
-        """Sends an order, cancel or replace: shape (2,) MESSAGE, ORDER and its ORDER_DETAIL.
+    def submit(self, order: OrderMessage) -> None:
+        """Sends an order, cancel or replace.
 
         Every submitted number is answered: by reports through the sink, at last by a final one.
         """

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from engine.errors import IntegrityError, UserError
 from engine.gateway.attempts import HEADER_BYTES, AttemptRecord, State
+from engine.gateway.order_message import OrderMessage, read_order
 from ipc.messages import Action, OrderType, Refusal, Side, TimeInForce
 from tests.engine.gateway.trader import order_message
 
 NOW = 1_790_000_000_123_456_789
 
 
-def message(number: int, **fields: object) -> np.ndarray:
-    return order_message(number, side=Side.ASK, price_ticks=6_000_001, quantity_lots=77, **fields)  # type: ignore[arg-type]
+def message(number: int, **fields: object) -> OrderMessage:
+    return read_order(order_message(number, side=Side.ASK, price_ticks=6_000_001, quantity_lots=77, **fields))  # type: ignore[arg-type]
 
 
 def test_attempt_is_read_back_by_the_next_process_as_it_was_written(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_attempt_is_read_back_by_the_next_process_as_it_was_written(tmp_path: Pa
         time_in_force=TimeInForce.FOK,
         target=2,
     )
-    order["instrument"] = 4_000_000_000
+    order = order._replace(instrument=4_000_000_000)
     record.mark(order, NOW)
     record.mark_refused(message(4), NOW, Refusal.GATEWAY_HALTED)
     again = AttemptRecord(tmp_path / "attempts", 16)

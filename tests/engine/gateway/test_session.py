@@ -4,12 +4,14 @@ import asyncio
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.exchange.config import ExchangeSettings, Fault
 from engine.exchange.credentials import make_credentials
 from engine.exchange.server import ExchangeServer
 from engine.gateway.credentials import Credentials, load
+from engine.gateway.order_message import read_order
 from ipc.messages import Action, OrderType, Refusal, ReportKind, Side, TimeInForce
 from tests.engine.gateway.conftest import BUSY, STILL
 from tests.engine.gateway.trader import RUN_ID, Trader
@@ -110,12 +112,12 @@ async def test_order_limit_is_refused_here_before_the_venue_does(
     refused = [n for n, known in trader.orders.items() if Refusal.VENUE_RATE_LIMIT in known.codes]
     assert refused == [3, 4]
     await trader.until(lambda: len(trader.kinds()) > 0 and trader.kinds()[ReportKind.ACCEPTED] == 2)
-    assert trader.session.refusal(order_cancel(1)) == Refusal.NONE
+    assert trader.session.refusal(read_order(order_cancel(1))) == Refusal.NONE
     trader.check(exchange)
     await trader.stop()
 
 
-def order_cancel(target: int) -> object:
+def order_cancel(target: int) -> np.ndarray:
     from tests.engine.gateway.trader import order_message
 
     return order_message(99, action=Action.CANCEL, target=target)

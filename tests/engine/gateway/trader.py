@@ -10,6 +10,7 @@ import numpy as np
 from engine.exchange.server import ExchangeServer
 from engine.gateway.config import GatewaySettings
 from engine.gateway.credentials import Credentials
+from engine.gateway.order_message import read_order
 from engine.gateway.session import BinanceSession
 from ipc.instruments import instrument
 from ipc.messages import (
@@ -183,9 +184,9 @@ class Trader(Book):
         self.number += 1
         message = order_message(self.number, **fields)  # type: ignore[arg-type]
         self.note(message)
-        refusal = self.session.refusal(message)
+        refusal = self.session.refusal(read_order(message))
         if refusal == Refusal.NONE:
-            self.session.submit(message)
+            self.session.submit(read_order(message))
         elif self.number in self.orders:
             self.orders[self.number].kinds.append(ReportKind.REJECTED)
             self.orders[self.number].codes.append(refusal)
