@@ -59,8 +59,8 @@ def on_book(state, params, book, account, instrument, orders, now_ns):
     centre = state.fair_price_ticks - params.skew_ticks * position / largest_lots
     bid = min(round_down(centre - params.half_spread_ticks), book.ask_price_ticks[0] - 1)
     ask = max(round_up(centre + params.half_spread_ticks), book.bid_price_ticks[0] + 1)
-    bid_lots = min(quote_lots, largest_lots - position)
-    ask_lots = min(quote_lots, largest_lots + position)
+    bid_lots = quote_lots if position + quote_lots <= largest_lots else 0
+    ask_lots = quote_lots if position - quote_lots >= -largest_lots else 0
     asked = orders.count
     quote(params, account, orders, BID, BID_TAG, bid, bid_lots)
     quote(params, account, orders, ASK, ASK_TAG, ask, ask_lots)
