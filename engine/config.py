@@ -163,7 +163,7 @@ def convert(values: dict[str, Any], where: str) -> Config:
 
 
 def refuse_secrets(values: Any, where: str, path: str = "") -> None:
-    """Keys belong in the environment or a credential file. Raises UserError naming the key that does not belong here."""
+    """Keys belong in the environment or a credential file. Raises UserError naming the key that does not belong."""
     if isinstance(values, dict):
         for key, value in values.items():
             if SECRET.search(key) and isinstance(value, str) and not key.endswith("_file"):

@@ -264,7 +264,11 @@ def refusal_table(refusals: dict[str, int]) -> list[Table]:
 
 
 def event_table(events: list[str]) -> list[Table]:
-    return [Table("Events", ["what happened"], [[str(event)] for event in events])] if events else []
+    return (
+        [Table("Events", ["what happened"], [[str(event)] for event in events], frozenset({"what happened"}))]
+        if events
+        else []
+    )
 
 
 def coverage_table(coverage: list[dict[str, Any]], gaps: dict[str, int]) -> Table:

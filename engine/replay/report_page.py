@@ -11,6 +11,7 @@ import msgspec
 from engine.errors import Exit, UserError
 from engine.replay.report_charts import Chart
 
+PRINTED = "{width: 690, height: 250}"  # a chart on A4, CSS pixels
 STYLE = Path(__file__).with_name("report.css")
 
 
@@ -142,5 +143,8 @@ def scripts(charts: Sequence[Chart]) -> str:
     return (
         f"<script>{get_plotlyjs()}</script>\n<script>\n{figures.join(('const figures = ', ';'))}\n"
         "figures.forEach((figure, i) => Plotly.newPlot('chart' + i, figure.data, figure.layout,"
-        " {responsive: true, displaylogo: false, displayModeBar: false}));\n</script>\n"
+        " {responsive: true, displaylogo: false, displayModeBar: false}));\n"
+        f"addEventListener('beforeprint', () => figures.forEach((_, i) => Plotly.relayout('chart' + i, {PRINTED})));\n"
+        "addEventListener('afterprint', () => figures.forEach((_, i) =>"
+        " Plotly.relayout('chart' + i, {width: null, height: null, autosize: true})));\n</script>\n"
     )
