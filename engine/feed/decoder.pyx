@@ -1,7 +1,7 @@
 """Raw Binance frames to messages: one pass of a plain C scan over the bytes, no Python object on the way.
 
-A frame is a combined-stream envelope, a bare event, or a REST depth snapshot; keys may come in any order, unknown ones are
-skipped. Prices become ticks and quantities lots exactly, or the frame is refused. A refused frame leaves no record.
+A frame is a combined-stream envelope, a bare event, or a REST depth snapshot; keys may come in any order, unknown ones
+are skipped. Prices become ticks and quantities lots exactly, or the frame is refused. A refused frame leaves no record.
 The rules in slow, obvious form: engine/feed/reference.py; one property test holds the two together.
 """
 
@@ -45,7 +45,7 @@ class DecodedFrame(NamedTuple):
     offset: int
 
 
-# -- events -------------------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------------------------
 
 cdef inline int64_t refuse(Frame *frame, int64_t code, const Cursor *at) noexcept nogil:
     """The offset is kept as an address until decode_frame subtracts the start."""
@@ -236,7 +236,7 @@ cdef int64_t take_event(Fields *fields, Reading *reading, bint has_previous, Fra
         return take_quote(fields, symbol, frame, &reading.output)
     return take_funding(fields, symbol, frame, &reading.output)
 
-# -- the decoder --------------------------------------------------------------------------------------------------------
+# -- the decoder -----------------------------------------------------------------------------------------------------
 
 cdef inline void clear_fields(Fields *fields) noexcept nogil:
     memset(fields.value, 0, sizeof(fields.value))

@@ -57,7 +57,7 @@ cdef struct Fields:
     int64_t levels[FIELDS]       # records parsed already from this field, -1: not parsed
     int64_t first[FIELDS]        # where in the output they stand
 
-# -- decimals and integers ----------------------------------------------------------------------------------------------
+# -- decimals and integers -------------------------------------------------------------------------------------------
 
 cdef inline int64_t read_decimal(Cursor *cursor, int64_t exponent, int64_t *value) noexcept nogil:
     """Unsigned decimal text up to its closing quote, times 10**exponent, exactly. Returns a refusal code."""
@@ -121,7 +121,7 @@ cdef inline bint text_is(const Cursor *value, const char *text, int64_t size) no
         and memcmp(value.at + 1, text, size) == 0
     )
 
-# -- keys and symbols ---------------------------------------------------------------------------------------------------
+# -- keys and symbols ------------------------------------------------------------------------------------------------
 
 cdef inline int64_t letter_field(char key) noexcept nogil:
     if key == c'e':

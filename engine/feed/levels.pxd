@@ -58,7 +58,9 @@ cdef inline int64_t read_level(Cursor *cursor, const Symbol *symbol, Message *re
         skip_space(cursor)
     return REFUSAL_NONE if take(cursor, c']') else REFUSAL_FRAME_MALFORMED
 
-cdef inline int64_t read_levels(Cursor *cursor, const Symbol *symbol, int side, int flags, Output *output) noexcept nogil:
+cdef inline int64_t read_levels(
+    Cursor *cursor, const Symbol *symbol, int side, int flags, Output *output
+) noexcept nogil:
     """One side of a book. Returns a refusal code, the cursor then at the byte that was wrong."""
     cdef int64_t code
     cdef Message *record
@@ -106,7 +108,7 @@ cdef inline void read_levels_early(Cursor *cursor, int64_t field, Fields *fields
     fields.levels[field] = reading.output.count - first
 
 cdef inline bint read_object(Cursor *cursor, Fields *fields, Fields *inner, Reading *reading) noexcept nogil:
-    """Notes where the values of known keys stand. `inner` takes those of an object under "data"; NULL: it is unknown."""
+    """Notes where the values of known keys stand. `inner` takes those of an object under "data", NULL: unknown."""
     cdef Cursor *value
     cdef const char *key
     cdef int64_t field

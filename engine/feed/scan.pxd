@@ -42,7 +42,7 @@ cdef inline bint is_digit(const Cursor *cursor) noexcept nogil:
 
 cdef inline bint skip_escape(Cursor *cursor) noexcept nogil:
     """What follows a backslash."""
-    cdef int64_t i
+    cdef int64_t _i
     cdef char c
     if cursor.at >= cursor.end:
         return False
@@ -53,7 +53,7 @@ cdef inline bint skip_escape(Cursor *cursor) noexcept nogil:
         cursor.at += 1
         return True
     cursor.at += 1
-    for i in range(4):
+    for _i in range(4):
         if cursor.at >= cursor.end:
             return False
         c = cursor.at[0]

@@ -1,13 +1,13 @@
 """Frames in, verified messages out: the decoder and, for each book, the venue's rules for a snapshot and its diffs.
 
     SYNCING  diffs are kept until a snapshot comes; those it contains already are dropped, the next must join it:
-                 spot     U <= lastUpdateId + 1 <= u          futures  U <= lastUpdateId <= u, or pu <= lastUpdateId <= u
+                 spot     U <= lastUpdateId + 1 <= u      futures  U <= lastUpdateId <= u, or pu <= lastUpdateId <= u
     VALID    each diff must follow the one before:
-                 spot     U == u of the last + 1              futures  pu == u of the last
+                 spot     U == u of the last + 1          futures  pu == u of the last
     GAP      a diff is missing: said once, nothing of this book is sent on until the next snapshot
 
-The venue's text for futures has only the first alternative. Ids there count all symbols, so the snapshot of a quiet symbol
-often carries an id between two of its diffs; pu says that there is no other diff between them, so that joins as well.
+The venue's text for futures has only the first alternative. Ids there count all symbols, so the snapshot of a quiet
+symbol often carries an id between two of its diffs; pu says that no other diff lies between, so that joins as well.
 
 Sources: developers.binance.com, "How to manage a local order book correctly", spot and USD-M. The rules in slow form:
 engine/feed/sync_reference.py.
@@ -227,11 +227,12 @@ cdef class FeedHandler:
     cdef void send_waiting(self, Sync *sync, int64_t row, int64_t from_diff, int64_t receive_time_ns) noexcept nogil:
         """The diffs that the snapshot released, stamped with its receive time: only now could the book know them."""
         cdef const Diff *diffs = self.diffs + row * self.diff_capacity
+        cdef const Message *waiting = self.waiting + row * self.record_capacity
         cdef int64_t shift, count, i
         if from_diff < sync.buffered:
             shift = diffs[from_diff].first_record
             count = sync.buffered_records - shift
-            memcpy(self.out + self.result_count, self.waiting + row * self.record_capacity + shift, count * sizeof(Message))
+            memcpy(self.out + self.result_count, waiting + shift, count * sizeof(Message))
             for i in range(count):
                 self.out[self.result_count + i].receive_time_ns = receive_time_ns
             self.result_count += count
