@@ -141,6 +141,18 @@ class StepTimes:
         }
 
 
+cdef int _wire(Steps *steps, object step, object before, int64_t group) except -1:
+    """Looks the capsules up. Raises ValueError."""
+    steps.timed = step_of(step)
+    if len(before) > STEPS_BEFORE or (before and group != 1):
+        raise ValueError(f"{len(before)} steps before (at most {STEPS_BEFORE}), group {group} (1 with steps before)")
+    steps.before_count = 0
+    for capsule in before:
+        steps.before[steps.before_count] = step_of(capsule)
+        steps.before_count += 1
+    return 0
+
+
 def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     """Times a Step capsule over records (MESSAGE, shape (n,)), the first `warmup` untimed. Returns StepTimes.
 
@@ -150,13 +162,7 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     RuntimeError on a fault code.
     """
     cdef Steps steps
-    steps.timed = step_of(step)
-    if len(before) > STEPS_BEFORE or (before and group != 1):
-        raise ValueError(f"{len(before)} steps before (at most {STEPS_BEFORE}), group {group} (1 with steps before)")
-    steps.before_count = 0
-    for capsule in before:
-        steps.before[steps.before_count] = step_of(capsule)
-        steps.before_count += 1
+    _wire(&steps, step, before, group)
     records = np.ascontiguousarray(records, dtype=MESSAGE)
     if not 0 <= warmup < len(records) or group < 1:
         raise ValueError(f"nothing to time: {len(records)} records, warmup {warmup}, group {group}")
