@@ -201,5 +201,5 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     overhead = min(overhead, _overhead_ticks())
     ns = np.maximum(np.asarray(elapsed[:groups], dtype=np.float64) - overhead, 0.0) * ns_per_tick / group
     counted = None if allocations < 0 else allocations
-    resolution_ns = _resolution_ticks() * ns_per_tick
-    return StepTimes(ns, overhead * ns_per_tick, resolution_ns, groups * group, counted, faults)
+    return StepTimes(
+        ns, overhead * ns_per_tick, _resolution_ticks() * ns_per_tick, groups * group, counted, faults)
