@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from engine.config import Config, convert
 from engine.errors import UserError
@@ -47,6 +48,16 @@ def strategies_of(config: Config, instruments: np.ndarray[Any, Any], compiled: b
     return bind(chosen, cache_folder() if compiled else None)
 
 
+def located(config: Config) -> Config:
+    """The same with full paths to strategy files and model folders: the processes of a run live in another folder."""
+    strategies = tuple(
+        replace(choice, name=str(Path(choice.name).resolve())) if Path(choice.name).is_file() else choice
+        for choice in config.strategies
+    )
+    models = tuple(str(Path(name).resolve()) if Path(name).is_dir() else name for name in config.models)
+    return replace(config, strategies=strategies, models=models)
+
+
 def model_folder(name: str) -> Path:
     """Folder of a model: a path, or the name of one that ships with Bot4."""
     path = Path(name)
@@ -64,7 +75,7 @@ def models_of(config: Config) -> list[PreparedModel]:
 
 
 def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:
-    """The pipeline of a recorded or living run, from its manifest. Raises UserError when a strategy has changed since."""
+    """The pipeline of a recorded or living run, from its manifest. Raises UserError for what cannot be loaded."""
     config = config_of_run(files)
     instruments = np.load(files.instruments)
     return pipeline_of(config, instruments, compiled=config.run.compiled, hashing=hashing)

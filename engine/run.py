@@ -22,8 +22,9 @@ from engine.errors import UserError
 from engine.exchange.credentials import make_credentials
 from engine.feed.binance import make_instrument
 from engine.feed.process import FeedProcessSettings
+from engine.forecast.process import InferenceProcessSettings
 from engine.gateway.process import GatewayProcessSettings
-from engine.journal.manifest import Manifest, write_manifest
+from engine.journal.manifest import Manifest, read_manifest, write_manifest
 from engine.journal.process import JournalProcessSettings, drain
 from engine.journal.status import JournalState, JournalStatus
 from engine.orphans import end_orphans
@@ -44,7 +45,7 @@ class Run:
 
     def __init__(self, config: Config, *, live: bool = False, resume: str | None = None) -> None:
         """Takes the instance, makes the run's folders and segments. Raises UserError, SegmentError."""
-        self.config = config
+        self.config = config = assembly.located(config)
         self.live = live
         self._lock = take_instance(config)
         bury_dead_runs(config, keep=resume)
@@ -103,7 +104,7 @@ class Run:
 
     def _children(self) -> list[Child]:
         files, config = self.files, self.config
-        common = {"run_id": files.run_id, "directory": str(files.directory.resolve()), "shared": str(files.shared)}
+        common: dict[str, Any] = {"run_id": files.run_id, "directory": str(files.directory.resolve()), "shared": str(files.shared)}
         children = []
         if self._own_exchange:
             children.append(
@@ -128,6 +129,7 @@ class Run:
                 lambda: CoreProcessSettings(**common, epoch=self.epoch, spinners=SPINNERS),
                 lambda: self.supervisor.beats("core"),
             ),
+            *self._inference(common),  # before the feed: it needs the first snapshot, as the core does
             Child("feed", lambda: self._feed_settings(common), files.counters("feed").exists),
             Child(
                 "follower",
@@ -136,6 +138,13 @@ class Run:
             ),
         ]
         return children
+
+    def _inference(self, common: dict[str, Any]) -> list[Child]:
+        """The inference process, if a configured model has no compiled evaluator. Raises UserError for a bad model."""
+        if all(model.compiled for model in assembly.models_of(self.config)):
+            return []
+        counters = self.files.counters("inference")
+        return [Child("inference", lambda: InferenceProcessSettings(**common, epoch=self.epoch), counters.exists)]
 
     def _journal_settings(self) -> JournalProcessSettings:
         return JournalProcessSettings(
@@ -214,8 +223,14 @@ class Run:
         systemd.notify("STOPPING=1")
         self.supervisor.stop()
         if not self.supervisor.unclean:
+            self._complete_journal()
             self.files.remove_shared()
         self._lock.close()
+
+    def _complete_journal(self) -> None:
+        """A journal process that died last left records in its ring: they are journaled before the ring goes."""
+        if not read_manifest(self.files.directory).closed and self.files.ring("journal").exists():
+            drain(self.files.directory, self.files.ring("journal"), self.config.journal, self.files.journal_status)
 
 
 def free_port(host: str) -> int:
