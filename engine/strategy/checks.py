@@ -6,6 +6,7 @@ caught by the compiler, which refuses machine code that allocates, takes the GIL
 """
 
 import ast
+import builtins
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from engine.errors import Exit
 from engine.strategy import api
-from engine.strategy.contract import EVENTS, ORDERS, VIEWS, Callback, StrategyError
+from engine.strategy.contract import EVENTS, NO_FIELDS, ORDERS, VIEWS, Callback, StrategyError, meant
 
 DType: TypeAlias = np.dtype[Any]
 
@@ -123,6 +124,8 @@ class _Checker:
             yield from self._field(node, line)
         if isinstance(node, ast.Call):
             yield from self._call(node, line)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield from self._name(node.id, line)
         if isinstance(node, ast.Attribute | ast.Subscript | ast.Name) and isinstance(node.ctx, ast.Store):
             yield from self._store(node, line)
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Pow):
@@ -135,6 +138,14 @@ class _Checker:
 
     def _refuse(self, line: int, reason: str) -> StrategyError:
         return StrategyError(f"{self.file}:{line}: {reason}")
+
+    def _name(self, name: str, line: int) -> Iterator[StrategyError]:
+        here, scope = self.function.__code__.co_varnames, self.function.__globals__
+        if name not in here and name not in scope and not hasattr(builtins, name):
+            where = f"{self.file}:{line} {self.function.__name__}"
+            near = difflib.get_close_matches(name, [*here, *(key for key in scope if key[0] != "_")], 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield StrategyError(f"{where}: '{name}' is not defined{hint}", Exit.FAILED)
 
     # -- fields --
 
@@ -156,8 +167,10 @@ class _Checker:
             return
         text = ast.unparse(node.value)
         record = {"state": "State", "params": "Params"}.get(text, text)
-        near = difflib.get_close_matches(node.attr, owner.names, 1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(owner.names)}"
+        if owner.names == (NO_FIELDS,):
+            hint = f"the file has no class {record}; give it {node.attr}: int or float"
+        else:
+            hint = meant(node.attr, owner.names)
         where = f"{self.file}:{line} {self.function.__name__}"
         yield StrategyError(f"{where}: '{text}.{node.attr}' is not a field of {record} ({hint})", Exit.FAILED)
 
@@ -181,6 +194,10 @@ class _Checker:
         if root not in scope:
             if root in _BUILTINS and root not in self.function.__code__.co_varnames:
                 yield self._refuse(line, _BUILTINS[root].format(call=text))
+            elif rest:
+                yield self._refuse(
+                    line, f"{text}() is a method, which adds in another order when compiled; write a loop"
+                )
             return
         value: Any = scope[root]
         for name in rest.split(".") if rest else ():

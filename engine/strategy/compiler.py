@@ -100,10 +100,28 @@ def _typing_error(strategy: Strategy, callback: str, error: NumbaError) -> Strat
         if Path(match[1]).name in strategy.file_names
     ]
     file, line = lines[0] if lines else (strategy.path.name, strategy.callbacks[callback].__code__.co_firstlineno)
-    said = [row.strip() for row in text.splitlines() if row.strip()]
-    telling = ("Unknown attribute", "Cannot unify", "is not defined", "Invalid use of", "No implementation", "annot ")
-    reason = next((row for phrase in telling for row in said if phrase in row), said[0] if said else "no reason given")
+    reason = _reason(text, f"{callback}(")
     return StrategyError(f"{file}:{line} {callback}: numba cannot compile this: {reason}", Exit.FAILED, details=text)
+
+
+def _reason(text: str, outermost: str) -> str:
+    """What numba minds most, in one line: records by that word, and the deepest call rather than the callback's own."""
+    short, longer = text, ""
+    while short != longer:  # records in records: the innermost first
+        longer, short = short, re.sub(r"Record\((?:(?!Record\().)*?;(?:True|False)\)", "record", short)
+    short = re.sub(r"Literal\[\w+\]\(([^)]*)\)", r"\1", short)
+    calls = [call for call in re.findall(r">>> (.+)", short) if not call.startswith(outermost)]
+    unbound = re.search(r"due to \"TypeError: ([^\"]+)\"", short)
+    if calls and unbound:
+        return f"{calls[-1]}: {unbound[1]}"
+    unequal = re.search(r"Cannot unify (.+) and (.+?) for '", short)
+    if unequal:
+        return "one name stands for both " + " and ".join(sorted(unequal.groups()))
+    for phrase in ("Unknown attribute", "is not defined", "Invalid use of", "No conversion", "annot "):
+        row = next((row.strip() for row in short.splitlines() if phrase in row), None)
+        if row:
+            return row.partition(", defined at")[0]
+    return f"{calls[-1]} is not possible" if calls else short.strip().partition("\n")[0]
 
 
 def _refuse_outside_calls(strategy: Strategy, callback: str, llvm: str) -> None:

@@ -19,8 +19,9 @@ unsigned ones), or classes of annotated `int` and `float` fields, which mean the
         half_spread_ticks: int = 2
 """
 
+import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -135,6 +136,15 @@ class StrategyError(UserError):
         self.details = details
 
 
+NO_FIELDS = "unused"  # the one field of a record that was not declared: an array of nothing is no array
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """What to say in brackets of a name that there is not."""
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+
+
 class Fields(NamedTuple):
     """A declared record: its dtype and, per field, the value it starts with."""
 
@@ -148,7 +158,7 @@ def fields_of(declaration: object, defaults: dict[str, int | float] | None = Non
     Raises ValueError naming the field when it is neither int64 nor float64, or has no name.
     """
     if declaration is None:
-        return Fields(np.dtype([("unused", "<i8")]), {})
+        return Fields(np.dtype([(NO_FIELDS, "<i8")]), {})
     if isinstance(declaration, np.dtype):
         dtype = declaration
         values = dict(defaults or {})

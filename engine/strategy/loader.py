@@ -17,7 +17,17 @@ import numpy as np
 
 from engine.errors import Exit
 from engine.strategy.checks import check
-from engine.strategy.contract import ARGUMENTS, CALLBACKS, EVENTS, Callback, Fields, StrategyError, fields_of
+from engine.strategy.contract import (
+    ARGUMENTS,
+    CALLBACKS,
+    EVENTS,
+    NO_FIELDS,
+    Callback,
+    Fields,
+    StrategyError,
+    fields_of,
+    meant,
+)
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "examples" / "strategies"
 DEFAULT_TIMER_INTERVAL_MS = 1_000
@@ -53,15 +63,22 @@ class Strategy:
     def params_row(self, overrides: Mapping[str, int | float]) -> "np.ndarray[Any, Any]":
         """Parameters, shape (1,): defaults with overrides. Raises StrategyError for a name that is none."""
         row = np.zeros(1, dtype=self.params.dtype)
+        names = [name for name in self.params.dtype.names or () if name != NO_FIELDS]
         for name, value in {**self.params.defaults, **overrides}.items():
-            if name not in (self.params.dtype.names or ()):
-                known = ", ".join(self.params.defaults) or "none"
-                raise StrategyError(f"{self.name}: {name!r} is not a parameter (there are: {known})")
-            if not isinstance(value, int | float) or math.isnan(value):
-                raise StrategyError(f"{self.name}: parameter {name} must be a number, not {value!r}")
+            if name not in names:
+                raise StrategyError(f"{self.name}: {name!r} is not a parameter ({meant(name, names)})")
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise StrategyError(f"{self.name}: parameter {name} must be a finite number, not {value!r}")
             if self.params.dtype[name].base == np.dtype("<i8") and int(value) != value:
                 raise StrategyError(f"{self.name}: parameter {name} must be a whole number, not {value!r}")
+            if abs(value) >= 1 << 63:
+                raise StrategyError(f"{self.name}: parameter {name} must be below 2^63, not {value!r}")
             row[name] = value
+        if (
+            "on_timer" in self.callbacks
+            and self.timer_interval_ns(dict(zip(row.dtype.names, row[0], strict=True))) <= 0
+        ):
+            raise StrategyError(f"{self.name}: the timer interval must be at least 1 ms")
         return row
 
 
@@ -126,7 +143,7 @@ def _arguments(path: Path, callback: str, function: FunctionType) -> tuple[str, 
         if name not in known:
             line = function.__code__.co_firstlineno
             raise StrategyError(
-                f"{path.name}:{line} {callback}: it cannot be given {name!r}; it may ask for {', '.join(known)}",
+                f"{path.name}:{line} {callback}: it cannot be given {name!r} ({meant(name, known)})",
                 Exit.FAILED,
             )
     return names
@@ -152,9 +169,9 @@ def _import(path: Path) -> tuple[ModuleType, dict[str, ModuleType]]:
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except SyntaxError as error:
         raise StrategyError(f"{Path(error.filename or path).name}:{error.lineno}: {error.msg}", Exit.FAILED) from None
-    except Exception as error:
-        line = _line_of(error, path)
-        raise StrategyError(f"{path.name}:{line}: {type(error).__name__}: {error}", Exit.FAILED) from error
+    except (Exception, SystemExit) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StrategyError(f"{path.name}:{_line_of(error, path)}: {said}", Exit.FAILED) from error
     finally:
         sys.path.remove(str(path.parent))
         sys.dont_write_bytecode = write_bytecode

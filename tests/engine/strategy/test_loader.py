@@ -106,11 +106,11 @@ def test_an_unknown_name_lists_the_built_in_ones() -> None:
 def test_parameters_are_checked_by_name_and_type(strategy_of) -> None:
     strategy = strategy_of(MINE.format(body="pass"))
     assert strategy.params_row({"half_spread_ticks": 5})["half_spread_ticks"] == [5]
-    with pytest.raises(StrategyError, match=r"'spread' is not a parameter \(there are: half_spread_ticks\)"):
+    with pytest.raises(StrategyError, match=r"'spread' is not a parameter \(did you mean half_spread_ticks\?\)"):
         strategy.params_row({"spread": 1})
     with pytest.raises(StrategyError, match=r"must be a whole number, not 1\.5"):
         strategy.params_row({"half_spread_ticks": 1.5})
-    with pytest.raises(StrategyError, match="must be a number"):
+    with pytest.raises(StrategyError, match="must be a finite number"):
         strategy.params_row({"half_spread_ticks": float("nan")})
 
 
