@@ -104,7 +104,11 @@ class Run:
 
     def _children(self) -> list[Child]:
         files, config = self.files, self.config
-        common: dict[str, Any] = {"run_id": files.run_id, "directory": str(files.directory.resolve()), "shared": str(files.shared)}
+        common: dict[str, Any] = {
+            "run_id": files.run_id,
+            "directory": str(files.directory.resolve()),
+            "shared": str(files.shared),
+        }
         children = []
         if self._own_exchange:
             children.append(
