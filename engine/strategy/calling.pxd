@@ -1,11 +1,11 @@
 # Calling the instances of a group, and turning what they left behind into messages.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
-from engine.stage cimport Outbox, View, emit
+from engine.stage cimport Outbox, View, WORKING_ORDERS, WorkingOrder, emit
 from engine.strategy.records cimport Activity, CHUNK, Core, Group, Instance, REQUESTS, Request
 from ipc.message cimport (
-    FLAG_LAST, FLAG_MORE, KIND_DETAIL, KIND_INTENT, KIND_REFUSAL, Message, OrderDetail, REFUSAL_OUTBOX_FULL,
-    REFUSAL_STRATEGY_FAILED, SOURCE_CORE, SOURCE_SHIFT,
+    ACTION_CANCEL, FLAG_LAST, FLAG_MORE, KIND_DETAIL, KIND_INTENT, KIND_REFUSAL, Message, ORDER_STATE_ACCEPTED,
+    ORDER_STATE_PARTLY_FILLED, OrderDetail, REFUSAL_OUTBOX_FULL, REFUSAL_STRATEGY_FAILED, SOURCE_CORE, SOURCE_SHIFT,
 )
 
 cdef inline void *row_of(const View *view, int64_t index) noexcept nogil:
@@ -87,6 +87,30 @@ cdef inline void request(const Request *asked, Instance *instance, Activity *act
     instance.intents += 1
     activity.intents += 1
 
+cdef inline void withdraw(Core *core, const Instance *instance, const Message *cause, Outbox *outbox) noexcept nogil:
+    """Asks for the end of what an instance that was switched off still has in the book, as far as it is confirmed."""
+    cdef const WorkingOrder *order
+    cdef Message *intent
+    cdef int64_t i
+    for i in range(WORKING_ORDERS):
+        order = &core.accounts[instance.strategy].working[i]
+        if order.order_id == 0 or order.state not in (ORDER_STATE_ACCEPTED, ORDER_STATE_PARTLY_FILLED):
+            continue
+        intent = emit(outbox, 2)
+        if intent == NULL:
+            return
+        write_header(intent, KIND_INTENT, instance, cause)
+        (<OrderDetail *> (intent + 1)).action = ACTION_CANCEL
+        (<OrderDetail *> (intent + 1)).target_order_id = order.order_id
+
+cdef inline void withdraw_all(Core *core, const Message *cause, Outbox *outbox) noexcept nogil:
+    """The same for every instance that was switched off: what was under way then is confirmed by now."""
+    cdef int64_t g, i
+    for g in range(core.group_count):
+        for i in range(core.groups[g].count):
+            if not core.groups[g].instances[i].enabled:
+                withdraw(core, &core.groups[g].instances[i], cause, outbox)
+
 cdef inline void settle(
     Core *core, Group *group, int callback, int64_t first, int64_t last, int64_t instrument, const Message *cause,
     Outbox *outbox
@@ -111,6 +135,7 @@ cdef inline void settle(
             value = 0
             activity.faults += 1
             refuse(REFUSAL_STRATEGY_FAILED, instance, 0, callback, 0, cause, outbox)
+            withdraw(core, instance, cause, outbox)
         activity.digest = mixed(activity.digest, value)
     for i in range(core.orders.count):
         instance = &group.instances[core.orders.requests[i].instance]

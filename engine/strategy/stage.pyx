@@ -3,14 +3,14 @@
 A group is the instances that share one strategy's functions. Its memory is arrays (instances, states, params), sorted
 by instrument, so that one message runs one contiguous range; the wrapper is called with at most INSTANCES_PER_CALL of
 them, then what they asked for becomes INTENT messages. An instance that fails or leaves a number that is not finite is
-switched off, its requests of that call dropped, its state zeroed; the others go on.
+switched off, its requests of that call dropped, its state zeroed, its working orders cancelled; the others go on.
 """
 
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_New
 from engine.stage cimport AccountView, Outbox, ReportView, Stage, View, ends_batch, view_of
-from engine.strategy.calling cimport call_all, call_instrument, call_strategy
+from engine.strategy.calling cimport call_all, call_instrument, call_strategy, withdraw, withdraw_all
 from engine.strategy.records cimport (
     Activity, Bar, CHUNK, Clock, Core, EVENT_WORDS, Group, Instance, ON_BOOK, ON_FILL, ON_ORDER, ON_REGIME, ON_RISK,
     ON_STOP, ON_TRADE, Orders, each_t,
@@ -19,7 +19,7 @@ from engine.strategy.timing cimport add_to_bar, close_bars, run_timers, start
 from ipc.message cimport (
     COMMAND_STOP, FLAG_MORE, KIND_BOOK_STATE, KIND_COMMAND, KIND_FUNDING, KIND_LAPPED, KIND_LEVEL, KIND_QUOTE,
     KIND_REPORT, KIND_RISK_VALUE, KIND_TICK_CHANGE, KIND_TIME, KIND_TRADE, KIND_TRADING_STATUS, Message,
-    REPORT_KIND_FILL, ReportDetail,
+    REPORT_KIND_CANCEL_REJECTED, REPORT_KIND_FILL, ReportDetail,
 )
 
 import numpy as np
@@ -75,7 +75,13 @@ cdef void on_report(Core *core, const Message *message, Outbox *outbox) noexcept
     cdef const ReportDetail *detail = <const ReportDetail *> (message + 1)
     cdef const ReportView *report = core.report
     cdef int64_t *event = core.event
+    cdef const Instance *instance
     if report == NULL or not report.applied or not 0 <= report.strategy < core.strategies:
+        return
+    instance = &core.groups[core.group_of[report.strategy]].instances[core.slot_of[report.strategy]]
+    if not instance.enabled:
+        if report.event != REPORT_KIND_CANCEL_REJECTED:  # else asked again at the end of the bar, not at once
+            withdraw(core, instance, message, outbox)
         return
     event[0] = report.order_id
     event[2] = report.side
@@ -111,6 +117,7 @@ cdef int strategy_step(void *self, const Message *message, Outbox *outbox) noexc
         start(core, message, outbox)
     if core.clock.now_ns >= core.clock.bar_end_ns:
         close_bars(core, message, outbox)
+        withdraw_all(core, message, outbox)
     if message.kind == KIND_TIME:
         if core.clock.now_ns >= core.clock.next_timer_ns:
             run_timers(core, message, outbox)
