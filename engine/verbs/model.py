@@ -17,16 +17,25 @@ def model() -> None:
 
 
 @model.command("train")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Recording or tape; repeat, or give several.",
+)
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(KINDS), default="linear", show_default=True, help="What to train.")
 @click.option("--horizon-ms", default=1_000, show_default=True, help="How far ahead it forecasts.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the new model.")
 @json_option
-def train_(files: tuple[Path, ...], kind: str, horizon_ms: int, output: Path, as_json: bool) -> None:
+def train_(
+    files: tuple[Path, ...], more: tuple[Path, ...], kind: str, horizon_ms: int, output: Path, as_json: bool
+) -> None:
     """Train on recordings or a tape, and score on time the model never saw."""
     from engine.replay.training import train_model
 
-    result = train_model(files, kind, horizon_ms, output, CACHE, lambda text: progress(text, as_json))
+    result = train_model([*files, *more], kind, horizon_ms, output, CACHE, lambda text: progress(text, as_json))
     emit(result, as_json, lambda: trained_text(result))
 
 
