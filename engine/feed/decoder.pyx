@@ -5,6 +5,7 @@ are skipped. Prices become ticks and quantities lots exactly, or the frame is re
 The rules in slow, obvious form: engine/feed/reference.py; one property test holds the two together.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, memset
@@ -347,12 +348,12 @@ cdef class Decoder:
 
         frame: bytes-like. instrument: the row that a REST snapshot was asked for.
         """
-        cdef const char[::1] data = memoryview(frame).cast("B").cast("c")
+        cdef Py_buffer data
         cdef Frame decoded
-        cdef int64_t size = data.shape[0]
-        cdef const char *start = &data[0] if size > 0 else NULL
+        PyObject_GetBuffer(frame, &data, PyBUF_SIMPLE)
         with nogil:
-            self.decode_frame(start, size, receive_time_ns, instrument, &decoded)
+            self.decode_frame(<const char *> data.buf, data.len, receive_time_ns, instrument, &decoded)
+        PyBuffer_Release(&data)
         return (
             DecodedFrame(
                 decoded.type, decoded.instrument, decoded.first_update_id, decoded.last_update_id,

@@ -13,6 +13,7 @@ Sources: developers.binance.com, "How to manage a local order book correctly", s
 engine/feed/sync_reference.py.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove, memset
 from ipc.message cimport (
@@ -267,11 +268,11 @@ cdef class FeedHandler:
 
         frame: bytes-like. instrument: the row that a REST snapshot was asked for.
         """
-        cdef const char[::1] data = memoryview(frame).cast("B").cast("c")
-        cdef int64_t size = data.shape[0]
-        cdef const char *start = &data[0] if size > 0 else NULL
+        cdef Py_buffer data
+        PyObject_GetBuffer(frame, &data, PyBUF_SIMPLE)
         with nogil:
-            self.accept_frame(start, size, receive_time_ns, instrument)
+            self.accept_frame(<const char *> data.buf, data.len, receive_time_ns, instrument)
+        PyBuffer_Release(&data)
         if self.result == self.out:
             return self._arrays["out"][: self.result_count]
         return self.decoder._records[: self.result_count]
