@@ -121,7 +121,8 @@ class LivingRun:
                 if child.alive:
                     assert child.process is not None
                     child.process.kill()
-                    child.process.wait()
+            living.run.supervisor.stop()  # nothing runs any more: closes logs and sockets
+            living.run._lock.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
