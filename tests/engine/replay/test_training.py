@@ -1,6 +1,8 @@
 """`bot4 model train|ls|check`: the agreed keys, the same twice, a slot in the core, and every way to be refused."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from engine.errors import UserError
 from engine.pipeline import FEATURE_NAMES
 from engine.replay.training import check_model, list_models, train_model
 from models import extras
+from tests.architecture.tree import PROJECT
 
 RECORDING = "binance_ws/spot_btcusdt_20240808.gz"
 KEYS = {"model", "kind", "rows_train", "rows_test", "horizon_ms", "score", "baseline", "sha256", "path"}
@@ -116,3 +119,17 @@ def test_without_lightgbm_one_line_names_the_extra_and_how_to_get_it(data, cache
     assert "requirements/research.txt" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "x").exists()
+
+
+def test_the_core_loads_its_model_without_any_extra_installed():
+    """In a process where the libraries of the extras cannot be imported."""
+    code = (
+        "import sys\n"
+        "for name in ('onnx', 'onnxruntime', 'lightgbm', 'sklearn'): sys.modules[name] = None\n"
+        "import engine.run, engine.core_process\n"
+        "from engine import assembly\n"
+        "from engine.config import Config\n"
+        "for model in assembly.models_of(Config(models=('linear', 'gbdt'))): model.evaluator()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
