@@ -1,8 +1,8 @@
 """The whole core: tick to order with open-loop load, and the backtest's throughput, on recorded data.
 
-tick_to_order: recorded USD-M BTCUSDT (BTCUSDT-PERP) through book, features, forecast, strategy (market maker), sizing, risk
-and execution; one input every `INTERVAL_NS`, each counted from its intended start until its orders lie in the order ring. The
-row is of the batches that made an order; `all_batches` beside it is of every batch. Without a model, and with the GBDT
+tick_to_order: recorded USD-M BTCUSDT through book, features, forecast, strategy (market maker), sizing, risk and
+execution; one input every `INTERVAL_NS`, each counted from its intended start until its orders lie in the order ring.
+The row is of the batches that made an order; `all_batches` beside it is of every batch. Without a model, and with the GBDT
 that ships, both in one run.
 
 backtest: the same data and rule, decisions at most every 10 ms, records of the tape per second.
@@ -23,9 +23,9 @@ from engine.config import Config, StrategyChoice
 from engine.gateway.fill_models import FillModels
 from engine.gateway.simulated import SimulatedVenue
 from engine.replay.backtest import backtest as run_backtest
+from engine.replay.core_timer import CoreTimer
 from engine.replay.data import imported
 from engine.replay.tape import Tape
-from engine.replay.core_timer import CoreTimer
 
 DATA = Path(os.environ.get("BOT4_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RECORDING = Path("binance_ws") / "usdm_btcusdt_20240808.gz"

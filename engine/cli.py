@@ -13,7 +13,7 @@ PACKAGES = ("engine", "ipc", "kernels", "models")
 def foreign_package() -> str | None:
     """One line about a package of ours that Python would take from somewhere else, or None.
 
-    The four import names are generic: a `models` folder beside the user's script must not become part of a trading engine.
+    The four import names are generic: a `models` folder beside the user's script must not become part of the engine.
     """
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)

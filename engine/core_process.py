@@ -1,4 +1,4 @@
-"""The core process: recovers, then runs the loop on a thread of its own; the main thread keeps signals, commands and views."""
+"""The core process: recovers, then runs the loop on a thread of its own; the main thread keeps all else."""
 
 import os
 import signal
@@ -104,7 +104,8 @@ def beyond(records: np.ndarray, head: int) -> np.ndarray:
     """The ORDER messages among records whose place in the order ring is not yet taken."""
     orders = records["kind"] == Kind.ORDER
     orders[1:] |= orders[:-1] & (records["kind"][1:] == Kind.DETAIL)
-    return records[orders & (records["sequence"] >= head)].copy()
+    wanted: np.ndarray = records[orders & (records["sequence"] >= head)].copy()
+    return wanted
 
 
 def make_loop(

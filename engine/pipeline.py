@@ -2,8 +2,8 @@
 
     book -> execution.reports -> features -> forecast -> strategy -> sizing -> risk -> execution.orders
 
-A message is offered to each slot in this order; what a slot says is offered to the later ones only. The same pipeline is
-assembled for backtest, replay, paper and live; only what brings messages and takes orders differs.
+A message is offered to each slot in this order; what a slot says is offered to the later ones only. The same pipeline
+is assembled for backtest, replay, paper and live; only what brings messages and takes orders differs.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where the files of a run lie: what must last in the run directory, what only living processes share in shared memory."""
+"""Where the files of a run lie: what must last on disk, what living processes share in memory."""
 
 import os
 import secrets

@@ -1,6 +1,6 @@
 """The instrument table: what a row number in a message means, and the only place where decimal text becomes integers.
 
-A table is a numpy array of INSTRUMENT rows; it travels whole in a tape's header and in the run manifest, never by message.
+A table is a numpy array of INSTRUMENT rows; it travels whole, in a tape's header and beside a run, never by message.
 Conversions are exact: a price that is not a whole number of ticks is an error, not a rounding.
 """
 

@@ -1,5 +1,5 @@
 # The C side of ipc/messages.py, where the picture of the layout stands. tests/ipc holds the two together, and
-# ipc.ring refuses to import when they differ. Enumerations here repeat the values of messages.py; the same test reads both.
+# ipc.ring refuses to import when they differ. Enumerations repeat the values of messages.py; the same test reads both.
 from libc.stdint cimport int64_t, uint32_t, uint16_t, uint8_t
 
 cdef packed struct Message:

@@ -118,7 +118,7 @@ class Kind(IntEnum):
     APPROVED = 34  # risk to execution
     ORDER = 35  # execution to the gateway: the only kind that the loop writes to the order ring
     # -- refusals anywhere
-    REFUSAL = 40  # extra = Refusal code, order_id = order number or the strategy's tag, quantity = observed, price = limit
+    REFUSAL = 40  # extra = Refusal code, order_id = order number or strategy's tag, quantity = observed, price = limit
     # -- the journal's own
     CHECK = 48  # eight rolling 32-bit hashes of the stages' views, after the batch that just ended
     DETAIL = 63  # the continuation of the record before it

@@ -1,4 +1,4 @@
-"""Where the recorded data and the reference vectors lie: BOT4_DATA and BOT4_VECTORS, by default ../shared beside the project."""
+"""Where recorded data and reference vectors lie: BOT4_DATA and BOT4_VECTORS, by default in ../shared."""
 
 import os
 from pathlib import Path

@@ -1,12 +1,12 @@
 """The forecast stage: once per batch, the active model on the instrument's feature row.
 
     market batch  -> feature row ready, its turn -> evaluator of the active slot -> forecast row
-    FORECAST      -> values of a slot without evaluator, gathered until LAST     -> forecast row, with the age of its features
+    FORECAST      -> values of a slot without evaluator, gathered until LAST     -> forecast row, with its features' age
     MODEL         -> a slot already loaded and prepared; active from the next batch
     TIME          -> core time; a forecast older than the limit is no longer ready
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 from engine.stage cimport FEATURES, HORIZONS, FeatureView, ForecastView, Outbox, Stage, View, emit, view_of
 from ipc.message cimport (

@@ -1,4 +1,4 @@
-"""The live book on which paper orders are filled: a second reader of the market ring with a book and a simulated venue."""
+"""The live book on which paper orders are filled: a reader of the market ring with a book and a simulated venue."""
 
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy, memset

@@ -79,7 +79,7 @@ def backtest(
 
 
 def with_strategy(config: Config, strategy: str, names: list[str], params: dict[str, int | float]) -> Config:
-    """The configuration with one instance of the strategy on every instrument of the tape; its own settings are kept."""
+    """The configuration with one instance of the strategy on every instrument of the tape; its settings are kept."""
     known = {choice.name: choice for choice in config.strategies}
     base = known.get(strategy, StrategyChoice(name=strategy))
     choices = tuple(

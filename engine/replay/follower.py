@@ -1,7 +1,7 @@
 """The follower: runs the pipeline behind the journal and makes snapshots, so that the core never has to.
 
-It reads committed blocks only, so a snapshot never lies ahead of the journal. It is cold: when it falls behind, recovery
-takes longer and nothing else happens.
+It reads committed blocks only, so a snapshot never lies ahead of the journal. It is cold: when it falls behind,
+recovery takes longer and nothing else happens.
 """
 
 import signal

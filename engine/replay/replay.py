@@ -16,7 +16,9 @@ from engine.run_files import RunFiles
 
 
 def replay(folder: Path, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Compares a run with itself. Keys: identical, messages, outputs, first_divergence, run, blocks, seconds, same_build.
+    """Compares a run with itself.
+
+    Keys: identical, messages, outputs, first_divergence, run, blocks, from_position, seconds, same_build.
 
     Raises UserError when the run still lives or is none, IntegrityError when its journal is damaged.
     """

@@ -1,8 +1,8 @@
 """Runs the inputs of a journal through a pipeline again and compares every word it says with the journal's.
 
-Recovery and `bot4 replay` both go through here: the one to get back to where the core was, the other to prove that the
-same inputs give the same outputs. The first difference is named by block, record and stage: a CHECK carries a rolling hash
-of each stage, so the stage is the first, in the order of the journey, whose hash differs.
+Recovery and `bot4 replay` both go through here: the one to get back to where the core was, the other to prove that
+the same inputs give the same outputs. The first difference is named by block, record and stage: a CHECK carries a
+rolling hash of each stage, so the stage is the first, in the order of the journey, whose hash differs.
 """
 
 from collections import deque
@@ -148,7 +148,7 @@ class Rerun:
         return "execution.orders"
 
     def _faulted(self, block: Block) -> Divergence:
-        text = self._core.fault_text()
+        text = self._core.fault_text() or "a fault"
         return Divergence(block.block, 0, block.first_position, 0, text.split(":")[0], "FAULT", "no fault", text)
 
 

@@ -17,7 +17,8 @@ from ipc.message cimport (
 from engine.stage cimport AccountView, BookView, Outbox, RiskView, Stage, View, emit, view_of
 from engine.risk.checks cimport (
     check_book, check_daily_loss, check_exposure, check_gross_notional, check_instrument, check_kill_switch,
-    check_message_rate, check_open_orders, check_order_ring, check_position, check_price, check_quantity, check_reduce_only,
+    check_message_rate, check_open_orders, check_order_ring, check_position, check_price, check_quantity,
+    check_reduce_only,
     check_repeated_order, check_value, loss_is_reached,
 )
 from engine.risk.desk cimport (

@@ -1,5 +1,6 @@
-# How often this thread asked for memory, when the shim (allocation_shim.c) is preloaded; and its minor page faults, which
-# also show memory that was mapped before and is touched for the first time. Read around a measuring loop, never in it.
+# How often this thread asked for memory, when the shim (allocation_shim.c) is preloaded; and its minor page faults,
+# which also show memory that was mapped before and is touched for the first time.
+# Read around a measuring loop, never in it.
 from libc.stdint cimport int64_t
 
 cdef extern from *:

@@ -1,4 +1,4 @@
-"""Positions and profit as people read them: exact integers turned into decimal text and quote units at the last moment."""
+"""Positions and profit as people read them: exact integers turned into decimal text at the last moment."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -114,8 +114,8 @@ class StepTimes:
 
     `ns`: float64, shape (groups,), nanoseconds a message (mean over its group), the clock's cost subtracted.
     `overhead_ns`: the clock's cost that was subtracted from each group. `resolution_ns`: the counter's smallest step.
-    `messages`: how many were timed. `allocations`, `minor_faults`: of this thread while it measured; allocations is None
-    where they were not counted (allocation_shim.c was not preloaded), never 0.
+    `messages`: how many were timed. `allocations`, `minor_faults`: of this thread while it measured; allocations is
+    None where they were not counted (allocation_shim.c was not preloaded), never 0.
     """
 
     def __init__(self, ns, overhead_ns, resolution_ns, messages, allocations=None, minor_faults=0):

@@ -1,7 +1,7 @@
 """The core's views in shared memory, ten times a second, for people: `bot4 status`, the terminal, the dashboard.
 
-The core's main thread copies, its loop thread does not notice. A copy is taken between two inputs, never in the middle of
-one: the loop counts an odd number while it works on an input, and a copy that saw the number change is taken again.
+The core's main thread copies, its loop thread does not notice. A copy is taken between two inputs, never in the middle
+of one: the loop counts an odd number while it works on an input, and a copy that saw the number change is taken again.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +35,7 @@ def layout(instruments: int, strategies: int) -> np.dtype[Any]:
 
 
 class ViewsWriter:
-    """Owned by the core process. `rows`: {field: live read-only rows}; `epoch`: the loop's counter, even when at rest."""
+    """Owned by the core process. `rows`: {field: live read-only rows}; `epoch`: of the run's segments."""
 
     def __init__(self, path: Path, rows: dict[str, np.ndarray], strategies: int, epoch: int) -> None:
         count = len(rows["book"])

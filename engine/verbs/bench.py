@@ -57,10 +57,8 @@ def bench(rows: tuple[str, ...], no_allocations: bool, as_json: bool) -> int:
 
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.machine())
     return {
         "cpu": model,
         "cores": len(os.sched_getaffinity(0)),
@@ -90,8 +88,9 @@ def text(result: dict[str, Any]) -> str:
             lines.append(f"{row['name']}: peers in the same run took {peers} as long")
     hiccup, where = result["hiccup"], result["machine"]
     lines.append(
-        f"machine: {where['cpu']}, {where['cores']} cores, load {where['load_average']:.1f}; hiccups (lateness of a 1 ms sleep) "
-        f"p50 {nanoseconds(hiccup['p50_ns'])}, p99 {nanoseconds(hiccup['p99_ns'])}, max {nanoseconds(hiccup['max_ns'])}"
+        f"machine: {where['cpu']}, {where['cores']} cores, load {where['load_average']:.1f}; "
+        f"hiccups (lateness of a 1 ms sleep) p50 {nanoseconds(hiccup['p50_ns'])}, "
+        f"p99 {nanoseconds(hiccup['p99_ns'])}, max {nanoseconds(hiccup['max_ns'])}"
     )
     lines += [f"{name}: not measured: {why}" for name, why in result["not_measured"].items()]
     return "\n".join(lines)

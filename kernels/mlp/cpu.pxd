@@ -18,7 +18,7 @@ cdef struct MlpModel:
     int64_t tanh                 # 1: tanh, 0: ReLU
     int64_t last_inputs          # of the output layer
     MlpLayer hidden[MLP_LAYERS]
-    const float *last_weights_io # (last_inputs filled up to 4, MLP_OUTPUTS)
+    const float *last_weights_io  # (last_inputs filled up to 4, MLP_OUTPUTS)
     const float *last_bias_o
 
 # -- QUERIES --

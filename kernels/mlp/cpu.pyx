@@ -9,7 +9,9 @@ from libc.stdint cimport int64_t
 
 import numpy as np
 
-from kernels.mlp.reference import ACTIVATIONS, INPUTS, MAXIMUM_LAYERS, MAXIMUM_WIDTH, OUTPUTS, TANH_EVEN, TANH_LIMIT, TANH_ODD
+from kernels.mlp.reference import (
+    ACTIVATIONS, INPUTS, MAXIMUM_LAYERS, MAXIMUM_WIDTH, OUTPUTS, TANH_EVEN, TANH_LIMIT, TANH_ODD,
+)
 
 cdef enum:
     CHAINS = 4
@@ -91,7 +93,7 @@ cdef void mlp_evaluate(const MlpModel *model, const double *row, double *out) no
 
 
 def _blocks(weights, bias):
-    """(in, out) weights and (out,) bias as whole blocks: (block, in, MLP_BLOCK) and (block, MLP_BLOCK), zeros as filling."""
+    """(in, out) weights and (out,) bias as whole blocks, (block, in, MLP_BLOCK) and (block, MLP_BLOCK), zero-filled."""
     inputs, outputs = weights.shape
     count = -(-outputs // MLP_BLOCK)
     filled = np.zeros((inputs, count * MLP_BLOCK), np.float32)
@@ -115,7 +117,8 @@ def _checked(weights, biases, activation):
     for number, (w, b) in enumerate(zip(weights, biases)):
         limit = OUTPUTS if number == len(weights) - 1 else MAXIMUM_WIDTH
         if w.ndim != 2 or w.shape[0] != width or b.shape != (w.shape[1],) or not 1 <= w.shape[1] <= limit:
-            raise ValueError(f"layer {number} must have {width} inputs and 1 to {limit} outputs; it is {w.shape}, {b.shape}")
+            shapes = f"{w.shape}, {b.shape}"
+            raise ValueError(f"layer {number} must have {width} inputs and 1 to {limit} outputs; it is {shapes}")
         if not (np.isfinite(w).all() and np.isfinite(b).all()):
             raise ValueError(f"layer {number} must have finite weights and biases")
         width = w.shape[1]

@@ -7,7 +7,7 @@ cdef enum:
 cdef struct TreeModel:
     int64_t depth                        # of every tree; a tree has 1 << depth places for nodes and as many leaves
     int64_t outputs                      # that have trees
-    int64_t first_tree[TREE_OUTPUTS + 1] # trees of output o: first_tree[o] up to first_tree[o + 1], whole groups
+    int64_t first_tree[TREE_OUTPUTS + 1]  # trees of output o: first_tree[o] up to first_tree[o + 1], whole groups
     const uint8_t *source_tn             # where the node's value lies in the table of keys
     const int32_t *threshold_tn          # as keys
     const double *leaves_tl

@@ -2,7 +2,7 @@
 
 Three things make it fast, each measured (docs/decisions/0050-tree-evaluator.md):
 * A tree is perfect and in heap order, so a step is `n = 2n + 1 + (value > threshold)`: no child pointers, no branch.
-* Values and thresholds are compared as integers that order like the floats, so NaN needs no test of its own: the table of
+* Values and thresholds are compared as integers that order like the floats; NaN needs no test of its own: the table of
   keys holds each value twice, NaN as the lowest key in the first half and as the highest in the second, and a node that
   sends NaN right reads from the second half.
 * Eight trees walk together: a step waits for two loads, and eight independent walks fill that time.
@@ -29,14 +29,15 @@ cdef inline int32_t key_of(float value) noexcept nogil:
 
 
 cdef inline double walk(
-    const int32_t *keys, const uint8_t *source, const int32_t *threshold, const double *leaves, int64_t depth, double total
+    const int32_t *keys, const uint8_t *source, const int32_t *threshold, const double *leaves, int64_t depth,
+    double total
 ) noexcept nogil:
     """Adds the leaves of SIDE_BY_SIDE trees to a total, in their order."""
     cdef int64_t[SIDE_BY_SIDE] n
-    cdef int64_t j, level, places = (<int64_t> 1) << depth
+    cdef int64_t j, _level, places = (<int64_t> 1) << depth
     for j in range(SIDE_BY_SIDE):
         n[j] = 0
-    for level in range(depth):
+    for _level in range(depth):
         for j in range(SIDE_BY_SIDE):
             n[j] = 2 * n[j] + 1 + (keys[source[j * places + n[j]]] > threshold[j * places + n[j]])
     for j in range(SIDE_BY_SIDE):
@@ -102,7 +103,7 @@ cdef class Trees:
         source, threshold, values = np.zeros(shape, np.uint8), np.zeros(shape, np.int32), np.zeros(shape)
         first = 0
         self.model.depth = depth
-        for o in range(OUTPUTS):  # trees of one output together, in their order, filled up with trees whose leaves are 0
+        for o in range(OUTPUTS):  # trees of one output together, in their order, filled up with trees of zero leaves
             chosen = np.flatnonzero(outputs == o)
             rows = slice(first, first + len(chosen))
             source[rows, :-1] = features[chosen] + TREE_INPUTS * nan_right[chosen].astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Imports point one way: engine -> models -> kernels, engine -> kernels, ipc; stages know the contract, not each other."""
+"""Imports point one way: engine -> models -> kernels, engine -> kernels, ipc; stages never import each other."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What starting costs and where the packages come from: a foreign `models` folder must not become part of the engine."""
+"""What starting costs and where the packages come from: a foreign `models` folder must stay out."""
 
 import os
 import subprocess
@@ -39,7 +39,8 @@ def test_help_imports_nothing_heavy() -> None:
 def test_a_foreign_package_on_the_path_is_named(package: str, tmp_path: Path) -> None:
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").touch()
-    script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(PROJECT)!r}]; from engine.cli import main; main(['--help'])"
+    paths = [str(tmp_path), str(PROJECT)]
+    script = f"import sys; sys.path[:0] = {paths!r}; from engine.cli import main; main(['--help'])"
     finished = run("-c", script)
     assert finished.returncode == 2
     assert finished.stderr.startswith(f"bot4: '{package}' comes from {tmp_path / package}, not from Bot4:")

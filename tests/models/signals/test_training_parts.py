@@ -1,4 +1,4 @@
-"""What training is made of: targets, the split and its embargo, three fits on planted truths, the score and its error."""
+"""Parts of training: targets, the split and its embargo, three fits on planted truths, the score and its error."""
 
 import numpy as np
 import pytest
