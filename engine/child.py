@@ -19,7 +19,7 @@ PROCESSES = {
     "gateway": ("engine.gateway.process", "GatewayProcessSettings"),
     "core": ("engine.core_process", "CoreProcessSettings"),
     "feed": ("engine.feed.process", "FeedProcessSettings"),
-    "inference": ("engine.forecast.process", "InferenceProcessSettings"),
+    "inference": ("engine.inference_process", "InferenceProcessSettings"),
     "follower": ("engine.replay.follower", "FollowerSettings"),
 }
 

@@ -22,8 +22,8 @@ from engine.errors import UserError
 from engine.exchange.credentials import make_credentials
 from engine.feed.binance import make_instrument
 from engine.feed.process import FeedProcessSettings
-from engine.forecast.process import InferenceProcessSettings
 from engine.gateway.process import GatewayProcessSettings
+from engine.inference_process import InferenceProcessSettings
 from engine.journal.manifest import Manifest, read_manifest, write_manifest
 from engine.journal.process import JournalProcessSettings, drain
 from engine.journal.status import JournalState, JournalStatus

@@ -1,4 +1,4 @@
-"""Parts of training: targets, the split and its embargo, three fits on planted truths, the score and its error."""
+"""What training is made of: targets, the split with its embargo, three fits on planted truths, the score."""
 
 import numpy as np
 import pytest

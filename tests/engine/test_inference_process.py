@@ -14,8 +14,8 @@ from engine.config import Config
 from engine.errors import Exit, UserError
 from engine.features.catalogue import FEATURE_NAMES
 from engine.features.stage import FeatureStage
-from engine.forecast.process import InferenceProcess, InferenceProcessSettings, external_models
 from engine.forecast.stage import ForecastStage
+from engine.inference_process import InferenceProcess, InferenceProcessSettings, external_models
 from engine.journal.manifest import Manifest as RunManifest
 from engine.journal.manifest import write_manifest
 from engine.run_files import RunFiles
@@ -27,10 +27,9 @@ from ipc.ring import Ring
 from models.registry.onnx_write import linear_onnx
 from models.registry.prepared import PreparedModel
 from models.registry.store import Manifest, load_model, save_model
+from tests.engine.forecast.market import opening, updates
 
-from .market import opening, updates
-
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 TABLE = instrument("BTCUSDT.BINANCE", "BTCUSDT", "0.01", "0.00001")
 EPOCH = 77
 WEIGHTS = np.random.default_rng(1).normal(size=(32, 2))
