@@ -27,6 +27,11 @@ _OUTSIDE = "a strategy reaches nothing outside; {call}() is not allowed"
 _PRINT = "a strategy prints nothing; keep it as a field of State; {call}() is not allowed"
 _MEMORY = "a strategy allocates nothing; keep it as a field of State; {call}() is not allowed"
 _DIGITS = "{call}() differs from host to host in its last digit; take it from kernels.elementary_reference"
+_RAISES = "{call}() fails on some numbers where machine code goes on; write {instead}"
+_INSTEAD = {
+    "sqrt": "np.sqrt()", "floor": "round_down() or np.floor()", "ceil": "round_up() or np.ceil()",
+    "trunc": "np.trunc()",
+}  # fmt: skip
 _MODULES = {
     "time": _CLOCK, "datetime": _CLOCK, "random": _CHANCE, "secrets": _CHANCE, "uuid": _CHANCE, "os": _OUTSIDE,
     "sys": _OUTSIDE, "io": _OUTSIDE, "pathlib": _OUTSIDE, "socket": _OUTSIDE, "subprocess": _OUTSIDE,
@@ -38,7 +43,7 @@ _BUILTINS = {
     "sorted": _MEMORY, "bytes": _MEMORY, "bytearray": _MEMORY, "pow": _DIGITS,
 }  # fmt: skip
 _EXACT_MATHS = frozenset({
-    "sqrt", "fabs", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "copysign", "frexp", "ldexp", "fmod",
+    "fabs", "isnan", "isinf", "isfinite", "copysign", "frexp", "ldexp", "fmod",
 })  # fmt: skip
 _EXACT_NUMPY = frozenset({
     "sqrt", "abs", "fabs", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "sign", "copysign", "int64",
@@ -231,6 +236,8 @@ def _reason(module: str, name: str) -> str:
     if module.startswith("numpy.random"):
         return _CHANCE
     if package == "math":
+        if name in _INSTEAD:
+            return _RAISES.replace("{instead}", _INSTEAD[name])
         return "" if name in _EXACT_MATHS else _DIGITS
     if package == "numpy":
         return "" if name in _EXACT_NUMPY else _MEMORY

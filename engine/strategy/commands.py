@@ -1,4 +1,4 @@
-"""What `bot4 strategy new | ls | check` do, without the terminal: each returns what to show or raises UserError."""
+"""What `bot4 strategy new | ls | check | compile` do, without the terminal: each returns what to show."""
 
 import ast
 import keyword
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.strategy.contract import StrategyError
+from engine.strategy.contract import NO_FIELDS, StrategyError
 from engine.strategy.loader import BUILT_IN, Strategy, built_in_names, load
-from engine.strategy.machine_code import compile_strategy
+from engine.strategy.machine_code import Compiled, compile_strategy
+from engine.strategy.rehearsal import rehearse
 
 TEMPLATE = BUILT_IN / "hello.py"
 
@@ -44,11 +45,24 @@ def ls(files: Sequence[Path] = ()) -> dict[str, Any]:
 
 
 def check(name_or_path: str, cache_folder: Path) -> dict[str, Any]:
-    """Loads, reads and compiles a strategy, as the core would. Raises StrategyError for the first mistake."""
+    """Loads, reads, compiles and rehearses a strategy: what the core would do with it, and that both ways agree.
+
+    Raises StrategyError for the first mistake.
+    """
     strategy = load(name_or_path)
+    compiled, facts = _compiled(strategy, cache_folder)
+    return {**facts, "rehearsal": rehearse(strategy, compiled), "agree": True}
+
+
+def compile_all(cache_folder: Path) -> dict[str, Any]:
+    """Compiles the built-in strategies, so that a run starts at once."""
+    return {"strategies": [_compiled(load(name), cache_folder)[1] for name in built_in_names()]}
+
+
+def _compiled(strategy: Strategy, cache_folder: Path) -> tuple[Compiled, dict[str, Any]]:
     started = time.perf_counter()
     compiled = compile_strategy(strategy, cache_folder)
-    return {
+    return compiled, {
         **_facts(strategy),
         "sources": [str(path) for path in strategy.sources],
         "source_sha256": strategy.source_digest,
@@ -66,6 +80,6 @@ def _facts(strategy: Strategy) -> dict[str, Any]:
         "file": str(strategy.path),
         "about": about,
         "callbacks": list(strategy.callbacks),
-        "params": {name: strategy.params.defaults.get(name, 0) for name in names if name != "unused"},
+        "params": {name: strategy.params.defaults.get(name, 0) for name in names if name != NO_FIELDS},
         "state_bytes": strategy.state.dtype.itemsize,
     }

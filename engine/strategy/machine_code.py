@@ -27,8 +27,8 @@ from engine.strategy.contract import BAR, EVENTS, INSTANCE, ORDERS, VIEWS
 from engine.strategy.loader import Strategy
 from engine.strategy.wrapper import CALLBACK_OPTIONS, WRAPPER_OPTIONS, wrapper_source
 
-# Functions of libm that are exact by definition, so the same on every host: numba's name for them -> libm's.
-EXACT = {"fmod": "fmod", "numba_frexp": "frexp", "numba_ldexp": "ldexp"}
+# Functions of libm that are exact by definition (sqrt by IEEE 754), so the same on every host: numba's name -> libm's.
+EXACT = {"fmod": "fmod", "numba_frexp": "frexp", "numba_ldexp": "ldexp", "sqrt": "sqrt"}
 
 
 class Compiled(NamedTuple):

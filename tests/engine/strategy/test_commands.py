@@ -15,6 +15,7 @@ def test_a_new_strategy_passes_the_check_as_it_is(tmp_path: Path, cache: Path) -
     assert checked["about"].startswith("My first: the smallest strategy that trades")
     assert "on_book" in checked["callbacks"]
     assert checked["state_bytes"] == 16
+    assert checked["rehearsal"]["intents"] > 100
 
 
 def test_a_new_strategy_never_overwrites_a_file(tmp_path: Path) -> None:
@@ -43,3 +44,9 @@ def test_ls_shows_the_built_in_ones_and_a_broken_file_with_its_error(tmp_path: P
 def test_a_second_check_comes_from_the_cache(tmp_path: Path) -> None:
     assert not commands.check("hello", tmp_path)["from_cache"]
     assert commands.check("hello", tmp_path)["from_cache"]
+
+
+def test_compile_all_fills_the_cache(tmp_path: Path) -> None:
+    first, second = (commands.compile_all(tmp_path)["strategies"] for _ in range(2))
+    assert [row["name"] for row in first] == ["hello", "market_maker", "momentum"]
+    assert [row["from_cache"] for row in (*first, *second)] == [False] * 3 + [True] * 3

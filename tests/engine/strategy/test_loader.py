@@ -41,6 +41,7 @@ MISTAKES = [
     ("x = {}", f"{MEMORY} a dict is not allowed; keep it in State", 2),
     ("x = np.zeros(3)", f"{MEMORY} keep it as a field of State; np.zeros() is not allowed", 2),
     ("x = math.exp(1.0)", f"math.exp() {DIGITS}; take it from kernels.elementary_reference", 2),
+    ("x = math.sqrt(2.0)", "math.sqrt() fails on some numbers where machine code goes on; write np.sqrt()", 2),
     ("x = state.average ** 2", f"** {DIGITS}; write x * x", 2),
     ("place(orders, BID, 61800.2, 1)", f"price 61800.2 {NOT_TICK}", 2),
     ("place(orders, side=BID, price_ticks=1.5, quantity_lots=1)", f"price 1.5 {NOT_TICK}", 2),

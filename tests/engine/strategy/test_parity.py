@@ -12,7 +12,7 @@ from tests.engine.strategy.rig import Rig, session
 PARITY_BATCHES = 3_000
 
 ARITHMETIC = """
-    import math
+    import numpy as np
     from engine.strategy.api import BID, place, round_down, round_up
     from kernels.elementary_reference import exp, log
 
@@ -43,12 +43,13 @@ ARITHMETIC = """
         state.remainder = params.a % params.b
         state.product = params.x * params.y + params.x
         state.chain = (params.x * params.y + params.x) * params.y - params.a * 0.1
-        state.ratio = params.x / (params.y * params.y + 1.0) + params.a / 7 + math.sqrt(abs(params.x))
+        state.ratio = params.x / (params.y * params.y + 1.0) + params.a / 7 + np.sqrt(params.x * params.x + 2.0)
         state.whole = round_down(params.x) + round_up(params.y)
         state.larger = max(params.a, params.b) - min(params.a, params.b, 3)
         state.branch = params.a > params.b and params.x >= params.y
+        state.branch += np.sqrt(params.y) > 1.0
         state.elementary = exp(params.x / 1e5) + log(abs(params.y) + 1.0)
-        state.truncated = int(params.x) + math.floor(params.y) + math.ceil(params.x)
+        state.truncated = int(params.x) + np.floor(params.y) + np.ceil(params.x)
         state.float_floor = params.x // 3.0
         state.float_remainder = params.y % 3.0
         for i in range(params.a % 5):
