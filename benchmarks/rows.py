@@ -1,6 +1,10 @@
-"""Every row of `bot4 bench`, in the order of the journey: what measures it, and whether its allocations are counted."""
+"""Every row of `bot4 bench`, in the order of the journey: what measures it, and whether its allocations are counted.
+
+BOT4_BENCH_ROWS names a module whose own ROWS are taken besides: the tests plant rows that must turn red.
+"""
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,3 +44,5 @@ ROWS = {
     "backtest": Row("benchmarks.bench_core", "backtest"),
     "journal": Row("benchmarks.bench_journal", "journal", hot=False, alone={"seconds": 1.0, "peers": False}),
 }
+if module := os.environ.get("BOT4_BENCH_ROWS"):
+    ROWS |= importlib.import_module(module).ROWS
