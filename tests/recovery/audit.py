@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from engine import assembly
+from engine.config import RunSettings
 from engine.execution.stage import ORDER_VIEW
+from engine.gateway.attempts import AttemptRecord, State
 from engine.journal.reader import Journal
 from engine.pipeline import Pipeline
 from engine.replay.replay import replay
 from engine.replay.rerun import Rerun
 from engine.run_files import RunFiles
 from ipc.messages import OPEN_STATES, ORDER_DETAIL, REPORT_DETAIL, Action, Kind, OrderState, ReportKind
+from tests.recovery.living_run import ATTEMPTS, PUBLISHED
 
+ORDER_RING_RECORDS = RunSettings().order_ring_records
 PLACES = (Action.NEW, Action.REPLACE)
 CLOSED = {
     "filled": {OrderState.FILLED},
@@ -54,6 +58,7 @@ def audit(folder: Path, ledger: Path | None = None) -> Audit:
     records = Journal.open(folder, verify=False).read()
     numbers = order_numbers(records)
     sent = {int(name.removeprefix(f"{run_id}-")): order for name, order in venue.items()}
+    assert_all_published(folder, records, numbers)
     assert_none_doubled(sent, numbers)
     pipeline = replayed(folder)
     core = core_orders(pipeline)
@@ -142,6 +147,24 @@ def core_orders(pipeline: Pipeline) -> dict[int, Any]:
 
 
 # -- the comparison ---------------------------------------------------------------------------------------------------
+
+
+def assert_all_published(folder: Path, records: np.ndarray, numbers: dict[str, list[int]]) -> None:
+    """Order n lies at place n of the order ring as it does in the journal, and the gateway has dealt with each."""
+    published = np.load(folder / PUBLISHED)
+    at = np.flatnonzero(records["kind"] == Kind.ORDER)
+    journaled = records[np.stack([at, at + 1], axis=1).ravel()]
+    assert len(published) == min(len(journaled), ORDER_RING_RECORDS), (
+        f"{len(published)} records in the order ring, {len(journaled)} in the journal"
+    )
+    tail = journaled[len(journaled) - len(published) :]
+    assert tail.tobytes() == published.tobytes(), "the order ring and the journal differ"
+    attempts = AttemptRecord(folder / ATTEMPTS)
+    forgotten = [number for number in numbers["placed"] if attempts.state(number) == State.FREE]
+    unfinished = [attempt.number for attempt in attempts.unfinished()]
+    attempts.close()
+    assert not forgotten, f"the gateway never saw {forgotten[:5]}"
+    assert not unfinished, f"nobody heard the end of {unfinished[:5]}"
 
 
 def assert_none_doubled(sent: dict[int, VenueOrder], numbers: dict[str, list[int]]) -> None:

@@ -1,4 +1,4 @@
-"""A strategy for tests of recovery: asks for something with nearly every book, so that a kill always meets orders on their way.
+"""A strategy for tests of recovery: asks for something with nearly every book, so a kill meets orders on their way.
 
 Both sides near the best; every round moves them by a tick, and every fifth takes them away instead.
 """

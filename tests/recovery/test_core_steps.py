@@ -1,7 +1,7 @@
 """The core killed at each step of its cycle, by the hook of the checked build, at inputs that say orders.
 
-Before STEP_DECIDED nobody knows whether an input will say orders; but what a kill at STEP_INPUT_JOURNALED leaves behind is what
-one at STEP_DECIDED leaves, and STEP_BEFORE leaves the input in its ring: so those two are killed at any input.
+Before STEP_DECIDED nobody knows whether an input will say orders; but what a kill at STEP_INPUT_JOURNALED leaves behind
+is what one at STEP_DECIDED leaves, and STEP_BEFORE leaves the input in its ring: so those two are killed at any input.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import pytest
 
 from engine.loop import CRASH_POINTS, CrashPoint
 from tests.recovery.audit import audit
-from tests.recovery.living_run import LivingRun, eager_config, kills_asked, shared_memory
+from tests.recovery.living_run import LivingRun, eager_config, kills_of_share, shared_memory
 
 pytestmark = [
     pytest.mark.recovery,
     pytest.mark.skipif(not CRASH_POINTS, reason="the crash hook is only in the checked build: make test-checked"),
 ]
-ROUNDS = max(1, kills_asked(21) // len(CrashPoint))
+ROUNDS = kills_of_share(32, least=len(CrashPoint)) // len(CrashPoint)
 ORDERS_OF_INPUT = {
     CrashPoint.STEP_BEFORE: 0,
     CrashPoint.STEP_INPUT_JOURNALED: 0,

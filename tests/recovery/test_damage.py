@@ -1,4 +1,4 @@
-"""What a user sees of a damaged or a diverging journal: exit code 3 and the place, through the command line, on real runs."""
+"""What a user sees of a damaged or a diverging journal of a real run: exit code 3 and the place."""
 
 import json
 import re
@@ -74,9 +74,7 @@ def test_a_flipped_byte_of_a_closed_segment_is_named(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["finished", "unclosed"])
-def test_a_flipped_byte_of_a_record_names_segment_block_and_record(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_flipped_byte_of_a_record_names_segment_block_and_record(kind: str, request: pytest.FixtureRequest) -> None:
     run: Path = request.getfixturevalue(kind)
     random = Random(2)
     blocks = list(Journal.open(run).blocks())
@@ -106,7 +104,7 @@ def test_a_flipped_byte_of_the_manifest_is_named(finished: Path) -> None:
 
 
 def rewritten(run: Path, folder: Path, change: Any) -> tuple[Path, np.ndarray]:
-    """A copy of a run with changed records under hashes that are right, as one who may write the journal could leave it."""
+    """A copy of a run with changed records under hashes that are right, as a forger of the journal would leave it."""
     records = np.array(Journal.open(run).read())
     change(records)
     copy = folder / run.name

@@ -8,10 +8,10 @@ from engine.journal.reader import Journal
 from engine.replay.replay import replay
 from ipc.ring import Ring
 from tests.recovery.audit import audit, order_numbers
-from tests.recovery.living_run import LivingRun, eager_config, kills_asked, shared_memory
+from tests.recovery.living_run import LivingRun, eager_config, kills_of_share, shared_memory
 
 pytestmark = pytest.mark.recovery
-KILLS = kills_asked(20)
+KILLS = kills_of_share(50, least=5)
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)

@@ -1,4 +1,4 @@
-"""Kills while the exchange misbehaves: it takes an order and drops the answer, or cuts the connection after taking it."""
+"""Kills while the exchange misbehaves: takes an order and drops the answer, cuts the connection after taking it, ..."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import pytest
 
 from engine.exchange.config import Fault
 from tests.recovery.audit import audit
-from tests.recovery.living_run import LivingRun, eager_config, kills_asked, shared_memory
+from tests.recovery.living_run import LivingRun, eager_config, kills_of_share, shared_memory
 
 pytestmark = pytest.mark.recovery
-KILLS = kills_asked(8)
+KILLS = kills_of_share(5, least=2)
 FAULTS = {
     "answers dropped": (
         Fault(point="answer", action="drop", probability=0.05, method="order.place"),

@@ -23,18 +23,21 @@ from engine.run_files import RunFiles, run_files
 from ipc.ring import Ring
 from ipc.segment import SegmentError
 from tests.recovery.audit import audit
-from tests.recovery.living_run import LivingRun, eager_config, kills_asked, shared_memory
+from tests.recovery.living_run import LivingRun, eager_config, kills_of_share, shared_memory
 
 pytestmark = pytest.mark.recovery
 PATIENCE_S = 60.0
 Found = TypeVar("Found")
-DEATHS = max(2, kills_asked(20) // 10)
+DEATHS = kills_of_share(2, least=2)
 
 
 @pytest.mark.timeout(120 + 30 * DEATHS)
 def test_all_killed_with_the_supervisor_the_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random = Random(3)
-    with shared_memory() as shared, standing_exchange(tmp_path, eager_config(tmp_path, shared, seed=3).exchange) as where:
+    with (
+        shared_memory() as shared,
+        standing_exchange(tmp_path, eager_config(tmp_path, shared, seed=3).exchange) as where,
+    ):
         config = resumable(eager_config(tmp_path, shared, seed=3, exchange_address=where), tmp_path)
         settings = tmp_path / "bot4.toml"
         settings.write_text(as_toml(config))
