@@ -141,8 +141,10 @@ cdef inline void settle(
         instance = &group.instances[core.orders.requests[i].instance]
         if instance.enabled:
             request(&core.orders.requests[i], instance, activity, cause, outbox)
-    if core.orders.dropped:
-        refuse(REFUSAL_OUTBOX_FULL, &group.instances[first], 0, core.orders.dropped, REQUESTS // CHUNK, cause, outbox)
+    for i in range(first, last):
+        instance = &group.instances[i]
+        if instance.enabled and instance.dropped:
+            refuse(REFUSAL_OUTBOX_FULL, instance, 0, instance.dropped, REQUESTS // CHUNK, cause, outbox)
 
 # -- calling
 
@@ -157,7 +159,6 @@ cdef inline void call(
     while first < last:
         end = first + CHUNK if first + CHUNK < last else last
         core.orders.count = 0
-        core.orders.dropped = 0
         if group.plain != NULL:
             core.call_plain(group.plain, callback, first, end, instrument, core.clock.now_ns)
         else:

@@ -114,7 +114,7 @@ ORDERS = np.dtype(
 )
 
 # One instance of a strategy: the stage's own row beside its state.
-INSTANCE = _int64_fields("strategy", "instrument", "enabled", "failed", "next_timer_ns", "calls", "intents", "reserved")
+INSTANCE = _int64_fields("strategy", "instrument", "enabled", "failed", "next_timer_ns", "calls", "intents", "dropped")
 assert INSTANCE.itemsize == 64
 
 VIEWS: dict[str, np.dtype[Any]] = {

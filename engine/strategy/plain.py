@@ -64,6 +64,7 @@ class PlainGroup:
                     continue
                 self.orders.instance = i
                 self.orders.start = self.orders.count
+                self.orders.dropped = 0
                 seen["state"], seen["params"] = self.states[i], self.params[i]
                 seen["account"] = self._row("account", int(instance.strategy))
                 try:
@@ -71,6 +72,7 @@ class PlainGroup:
                 except Exception as error:
                     instance.failed = 1
                     self.errors[int(instance.strategy)] = f"{callback}: {type(error).__name__}: {error}"
+                instance.dropped = self.orders.dropped
 
     def _row(self, view: str, row: int) -> Any:
         rows = self.views[view]

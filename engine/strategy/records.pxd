@@ -29,7 +29,7 @@ cdef struct Instance:        # contract.INSTANCE
     int64_t next_timer_ns
     int64_t calls
     int64_t intents
-    int64_t reserved
+    int64_t dropped          # requests of the call at hand beyond REQUESTS_PER_CALL
 
 cdef struct Request:         # contract.REQUEST
     int64_t instance

@@ -31,6 +31,7 @@ def {callback}_each(
         if instance.enabled != 0:
             orders.instance = i
             orders.start = orders.count
+            orders.dropped = 0
             state = record_at(states, i)
             params = record_at(params_, i)
             account = record_at(accounts, instance.strategy)
@@ -38,6 +39,7 @@ def {callback}_each(
                 {callback}({arguments})
             except Exception:
                 instance.failed = 1
+            instance.dropped = orders.dropped
 """
 
 

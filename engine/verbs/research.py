@@ -174,6 +174,8 @@ def backtest_text(result: dict[str, Any]) -> str:
             else "the strategy sent no order that met the market"
         )
         lines.append(f"it never traded: {why}")
+    for index, why in result["strategies_failed"].items():
+        lines.append(f"failed    strategy {index} was switched off: {why or 'run it with --uncompiled to see why'}")
     lines.append(f"outputs   {result['outputs_sha256']}")
     if "report" in result:
         lines.append(f"report    {result['report']}")

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import Exit
 from engine.strategy.contract import StrategyError
 from engine.strategy.loader import load
-from engine.strategy.machine_code import compile_strategy
+from engine.strategy.machine_code import cache_key, compile_strategy
 from tests.engine.strategy.rig import Rig
 
 OFFENDER = """
@@ -117,7 +117,7 @@ def test_a_flipped_byte_in_the_cache_is_noticed(write, tmp_path: Path) -> None:
 def test_a_warm_start_does_not_import_numba(tmp_path: Path) -> None:
     programme = (
         "import sys; from pathlib import Path; from engine.strategy.loader import load;"
-        "from engine.strategy.machine_code import compile_strategy;"
+        "from engine.strategy.machine_code import cache_key, compile_strategy;"
         f"print(compile_strategy(load('hello'), Path({str(tmp_path)!r})).from_cache, 'numba' in sys.modules)"
     )
     said = [
@@ -125,3 +125,20 @@ def test_a_warm_start_does_not_import_numba(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert said == [["False", "True"], ["True", "False"]]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("llvmlite.binding.get_host_cpu_name", lambda: "another-cpu"),
+        ("importlib.metadata.version", lambda _: "0.0"),
+        ("engine.strategy.machine_code.llvmlite.__version__", "0.0"),
+        ("engine.strategy.machine_code.WRAPPER_OPTIONS", {}),
+    ],
+)
+def test_another_version_or_processor_is_another_key(place: str, told: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = load("hello")
+    before = cache_key(strategy)
+    assert cache_key(load("hello")) == before
+    monkeypatch.setattr(place, told)
+    assert cache_key(strategy) != before

@@ -275,6 +275,22 @@ def test_more_requests_than_a_call_may_make_are_refused(strategy_of, folder: Pat
     assert (said["extra"][-2], said["quantity_lots"][-2]) == (Refusal.OUTBOX_FULL, 20 - REQUESTS_PER_CALL)
 
 
+def test_the_refusal_of_too_many_requests_names_who_asked_for_them(strategy_of, folder: Path | None) -> None:
+    text = """
+    from engine.strategy.api import BID, place
+    class Params:
+        n: int = 1
+    def on_book(orders, params):
+        for i in range(params.n):
+            place(orders, BID, 100 + i, 1)
+    """
+    said = Rig([(strategy_of(text), 0, {"n": n}) for n in (16, 17, 1, 19)], folder).quote(10, 11)
+    refused = said[::2]["kind"] == Kind.REFUSAL
+    assert details(said)["strategy"][refused].tolist() == [1, 3]
+    assert said[::2]["quantity_lots"][refused].tolist() == [1, 3]
+    assert np.count_nonzero(~refused) == 16 + 16 + 1 + 16
+
+
 def test_a_restored_snapshot_goes_on_identically(cache: Path) -> None:
     strategies: list[tuple[Strategy, int, dict[str, int | float]]] = [(load("market_maker"), 0, {})] * 3
     first, second = Rig(strategies, cache), Rig(strategies, cache)
