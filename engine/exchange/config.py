@@ -25,11 +25,12 @@ class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     cluster_decay_per_s: float = 20.0
     market_share: float = 0.08  # of events
     resting_orders_per_side: int = 800
-    join_share: float = 0.35  # of limit orders: placed at the best price, or one tick better
+    join_share: float = 0.5  # of limit orders: placed at the best price, or one tick better
     half_spread_ticks: int = 1
+    lean_ticks: float = 20.0  # the mid so far from the fundamental price: three takers of four go towards it
     offset_scale_ticks: float = 3_000.0
     offset_tail: float = 1.5
-    volatility_per_sqrt_s: float = 2e-5  # of the fundamental price, relative
+    volatility_per_sqrt_s: float = 1e-5  # of the fundamental price, relative
     size_minimum_lots: int = 100
     size_tail: float = 1.4
     size_maximum_lots: int = 500_000

@@ -5,8 +5,8 @@ simulation of Hawkes process with exponentially decaying intensity"). What arriv
 cancellation with random side (Smith, Farmer, Gillemot and Krishnamurthy 2003; Cont, Stoikov and Talreja 2010):
 * a limit order joins or betters the best price, or lies a Pareto-distributed distance from the fundamental price;
 * a cancellation takes a random resting order; the more orders rest, the more cancellations, so the book keeps its size;
-* sizes are Pareto-distributed. The fundamental price is a driftless random walk: when it moves, new limit orders cross
-  stale ones, and the book follows by trading.
+* sizes are Pareto-distributed. The fundamental price is a driftless random walk. Takers lean towards it, and nobody
+  joins a best price on the wrong side of it (Glosten and Milgrom 1985), so the book follows by trading.
 
 The same seed gives the same commands as long as the book answers the same.
 """
@@ -99,6 +99,7 @@ class OrderFlow:
         choice = draws.uniform()
         side = Side.BID if draws.uniform() < 0.5 else Side.ASK
         if choice < settings.market_share:
+            side = Side.BID if draws.uniform() < self._share_of_buyers(engine) else Side.ASK
             engine.submit(OWNER, side, OrderType.MARKET, TimeInForce.IOC, 0, self._size())
             return
         fullness = len(self._orders) / (4.0 * settings.resting_orders_per_side)
@@ -157,10 +158,18 @@ class OrderFlow:
         price = self.fundamental_ticks - offset if side == Side.BID else self.fundamental_ticks + offset
         return math.floor(price) if side == Side.BID else math.ceil(price)
 
+    def _share_of_buyers(self, engine: MatchingEngine) -> float:
+        """Of takers: one half while the mid is the fundamental price, more the further the mid lies below it."""
+        (bid, _), (ask, _) = engine.best(Side.BID), engine.best(Side.ASK)
+        if not bid or not ask:
+            return 0.5
+        away = (self.fundamental_ticks - (bid + ask) / 2.0) / self._settings.lean_ticks
+        return 0.5 + 0.5 * away / (1.0 + abs(away))
+
     def _near_price(self, engine: MatchingEngine, side: Side) -> int:
         """At the best price, or one tick better where there is room."""
         (bid, _), (ask, _) = engine.best(Side.BID), engine.best(Side.ASK)
-        if not bid or not ask:
+        if not bid or not ask or (bid > self.fundamental_ticks if side == Side.BID else ask < self.fundamental_ticks):
             return self._far_price(side)
         better = int(ask - bid > 1 and self._draws.uniform() < 0.5)
         return bid + better if side == Side.BID else ask - better
