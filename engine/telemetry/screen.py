@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.run import Run
 
 LEVELS = 5
-LATENCY_ROWS = 8
+LATENCY_ROWS = 9
 BAR_CELLS = 20
 PLAIN_INTERVAL_S = 1.0
 STATE_STYLE = {"VALID": "green", "SYNCING": "yellow", "STALE": "yellow", "SUSPECT": "red", "GAP": "red"}
@@ -107,7 +107,7 @@ class Screen:
         lines += self.latency_lines()
         lines += [headroom_line(self._row["risk"], name) for name in ("daily_loss", "gross_notional", "open_orders")]
         lines.append(Text(refusal_line(self._row["risk"])))
-        lines += [Text(event, style="yellow") for event in list(self._run.supervisor.events)[-3:]]
+        lines += [Text(event, style="yellow") for event in list(self._run.supervisor.events)[-2:]]
         return lines[:24]
 
     def latency_lines(self) -> list[Text]:
