@@ -39,14 +39,14 @@ def side_of(
     orders = hbt.orders(0)
     if order_id != 0 and order_id in orders:
         order = orders.get(order_id)
-        executed = int(round((order.qty - order.leaves_qty) / lot))
+        executed = round((order.qty - order.leaves_qty) / lot)
         if executed > seen_lots:
             if filled < len(fills):
                 fills[filled, 0], fills[filled, 1] = hbt.current_timestamp, side
                 fills[filled, 2], fills[filled, 3] = order.price_tick, executed - seen_lots
             filled += 1
             seen_lots = executed
-        if order.status == FILLED or order.status == CANCELED or order.status == EXPIRED:
+        if order.status in (FILLED, CANCELED, EXPIRED):
             order_id = 0
         elif order.req == NONE and abs(order.price_tick - wanted_ticks) >= requote_ticks:
             hbt.cancel(0, order_id, False)
@@ -77,7 +77,7 @@ def market_making(hbt, interval_ns, half_spread, skew, quote_lots, largest, requ
         )  # best_bid_qty of 2.4.4 is the price, not the quantity
         ask_quantity = round(depth.ask_qty_at_tick(best_ask) / lot)
         decisions += 1
-        position = int(round(hbt.position(0) / lot))
+        position = round(hbt.position(0) / lot)
         fair = (best_bid * ask_quantity + best_ask * bid_quantity) / (bid_quantity + ask_quantity)
         centre = fair - skew * position / largest
         bid = min(int(np.floor(centre - half_spread)), best_ask - 1)

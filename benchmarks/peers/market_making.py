@@ -4,9 +4,9 @@
     centre = fair - skew * position / largest position
     bid    = centre - half spread          ask = centre + half spread
 
-Every `timer_interval_ms` each side is looked at: without an order one is placed (post only); an order `requote_ticks` or
-more away from where it should be is cancelled, and the next one placed when the cancel is confirmed; an order with a
-request under way is left alone. `hftbacktest_run.py` says the same in the words of hftbacktest.
+Every `timer_interval_ms` each side is looked at: without an order one is placed (post only); an order `requote_ticks`
+or more away from where it should be is cancelled, and the next one placed when the cancel is confirmed; an order with
+a request under way is left alone. `hftbacktest_run.py` says the same in the words of hftbacktest.
 """
 
 from engine.strategy.api import ASK, BID, LIMIT_MAKER, VALID, cancel, place, round_down, round_up, settled, working

@@ -40,3 +40,15 @@ def test_sleeping_reader_is_woken_long_before_its_time_out(memory: Path) -> None
     for sleeper in sleepers:
         sleeper.join(20)
     assert answers == [True, True, True]
+
+
+@pytest.mark.parametrize("strategy", [waiting.SPIN, waiting.YIELD])
+def test_watching_reader_sees_a_record_that_nobody_wakes_it_for(memory: Path, strategy: int) -> None:
+    ring = Ring.create(memory / "a", 16, lossy=True, epoch=1)
+    consumer, producer = ring.consumer("polls"), ring.producer()
+    assert not consumer.watch(strategy, 0.001)
+    sender = threading.Timer(0.01, producer.send, [messages(1)])
+    sender.start()
+    assert consumer.watch(strategy, 60.0)
+    sender.join()
+    assert consumer.watch(strategy, 0.0)  # what lies there already is found at once
