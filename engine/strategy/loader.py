@@ -69,9 +69,10 @@ class Strategy:
                 raise StrategyError(f"{self.name}: {name!r} is not a parameter ({meant(name, names)})")
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise StrategyError(f"{self.name}: parameter {name} must be a finite number, not {value!r}")
-            if self.params.dtype[name].base == np.dtype("<i8") and int(value) != value:
+            whole = self.params.dtype[name].base == np.dtype("<i8")
+            if whole and int(value) != value:
                 raise StrategyError(f"{self.name}: parameter {name} must be a whole number, not {value!r}")
-            if abs(value) >= 1 << 63:
+            if whole and abs(value) >= 1 << 63:
                 raise StrategyError(f"{self.name}: parameter {name} must be below 2^63, not {value!r}")
             row[name] = value
         if (
