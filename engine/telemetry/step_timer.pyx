@@ -153,6 +153,14 @@ cdef int _wire(Steps *steps, object step, object before, int64_t group) except -
     return 0
 
 
+cdef int _judge(int64_t fault, int64_t groups, int64_t records) except -1:
+    if fault != 0:
+        raise RuntimeError(f"step answered fault {fault}")
+    if groups == 0:
+        raise ValueError(f"the step took no message of {records} records after the warm-up")
+    return 0
+
+
 def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
     """Times a Step capsule over records (MESSAGE, shape (n,)), the first `warmup` untimed. Returns StepTimes.
 
@@ -193,13 +201,10 @@ def time_steps(step, records, int64_t warmup=0, int64_t group=1, before=()):
         while elapsed_ns < CALIBRATION_NS:
             elapsed_ns = _monotonic_ns() - started_ns
         started = ticks_now() - started
-    if fault != 0:
-        raise RuntimeError(f"step answered fault {fault}")
-    if groups == 0:
-        raise ValueError(f"the step took no message of {end - begin} records after warmup {warmup}")
+    _judge(fault, groups, end - begin)
     cdef double ns_per_tick = <double> elapsed_ns / <double> started
     overhead = min(overhead, _overhead_ticks())
     ns = np.maximum(np.asarray(elapsed[:groups], dtype=np.float64) - overhead, 0.0) * ns_per_tick / group
     counted = None if allocations < 0 else allocations
-    return StepTimes(
-        ns, overhead * ns_per_tick, _resolution_ticks() * ns_per_tick, groups * group, counted, faults)
+    overhead_ns, resolution_ns = overhead * ns_per_tick, _resolution_ticks() * ns_per_tick
+    return StepTimes(ns, overhead_ns, resolution_ns, groups * group, counted, faults)
