@@ -24,6 +24,7 @@ SPARE_PAGES = 64  # for the tree above the blocks and for LMDB's list of free pa
 PREVIOUS_KEY = b"\0"  # sorts before every position: JSON of PreviousSegment
 READERS = 126
 READ_AHEAD_BYTES = 4 << 20
+READ_MAP_BYTES = 2 << 30  # of addresses, not of memory: above any segment, so that one may grow while it is read
 COMMITS_BETWEEN_CHECKS = 16  # for readers that were killed: they hold a slot and the pages freed since
 FULL_CODES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -127,7 +128,14 @@ class SegmentReader:
 
     def __init__(self, path: Path, *, live: bool) -> None:
         self._environment = lmdb.Environment(
-            str(path), subdir=False, readonly=True, lock=live, create=False, readahead=True, max_readers=READERS
+            str(path),
+            map_size=READ_MAP_BYTES,
+            subdir=False,
+            readonly=True,
+            lock=live,
+            create=False,
+            readahead=True,
+            max_readers=READERS,
         )
 
     def previous(self) -> PreviousSegment | None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from engine.journal.manifest import segment_path
-from engine.journal.segment import PAGE_BYTES
+from engine.journal.segment import PAGE_BYTES, SegmentReader, SegmentWriter
 from tests.engine.journal.conftest import Desk
 from tests.engine.journal.records import journal_records
 
@@ -56,4 +56,20 @@ def test_a_killed_reader_does_not_keep_pages_from_the_writer(desk: Desk) -> None
         writer.step()
     grown = segment_path(desk.run, 0).stat().st_size - before
     assert grown < 2 * COMMITS * PAGE_BYTES  # without pages to use again a commit takes three
+    writer.close()
+
+
+def test_a_segment_may_grow_far_while_it_is_read(tmp_path: Path) -> None:
+    # the map of a reader that takes the size of the file, or LMDB's 10 MiB, is outgrown between two transactions
+    path, block = tmp_path / "segment.lmdb", memoryview(bytes(1 << 20))
+    writer = SegmentWriter(path, 64 << 20)
+    writer.append(0, block)
+    early = SegmentReader(path, live=True)
+    for position in range(1, 24):
+        writer.append(position, block)
+    late = SegmentReader(path, live=True)
+    writer.append(24, block)
+    for reader in (early, late):
+        assert [position for position, _ in reader.values(0)] == list(range(25))
+        reader.close()
     writer.close()
