@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from engine.journal.manifest import segment_path
-from engine.journal.segment import PAGE_BYTES, SegmentReader, SegmentWriter
+from engine.journal.segment import PAGE_BYTES, SegmentReader
 from tests.engine.journal.conftest import Desk
 from tests.engine.journal.records import journal_records
 
@@ -60,16 +60,30 @@ def test_a_killed_reader_does_not_keep_pages_from_the_writer(desk: Desk) -> None
 
 
 def test_a_segment_may_grow_far_while_it_is_read(tmp_path: Path) -> None:
-    # the map of a reader that takes the size of the file, or LMDB's 10 MiB, is outgrown between two transactions
-    path, block = tmp_path / "segment.lmdb", memoryview(bytes(1 << 20))
-    writer = SegmentWriter(path, 64 << 20)
-    writer.append(0, block)
-    early = SegmentReader(path, live=True)
-    for position in range(1, 24):
-        writer.append(position, block)
-    late = SegmentReader(path, live=True)
-    writer.append(24, block)
-    for reader in (early, late):
-        assert [position for position, _ in reader.values(0)] == list(range(25))
+    # a reader's map that takes the size of the file, or LMDB's 10 MiB, is outgrown between two transactions
+    path = tmp_path / "segment.lmdb"
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "tests.engine.journal.segment_child", str(path)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    orders, answers = writer.stdin, writer.stdout
+    assert orders is not None
+    assert answers is not None
+
+    def grow_to(blocks: int) -> None:
+        orders.write(f"{blocks}\n")
+        orders.flush()
+        assert answers.readline() == f"{blocks}\n"
+
+    grow_to(1)
+    for blocks in (24, 25):
+        reader = SegmentReader(path, live=True)
+        grow_to(blocks)
+        assert [position for position, _ in reader.values(0)] == list(range(blocks))
         reader.close()
-    writer.close()
+    orders.close()
+    assert writer.wait(timeout=60) == 0
+    answers.close()
