@@ -5,7 +5,8 @@
 The tape is the recorded USD-M BTCUSDT without its QUOTE records, which the peer's book has no use for; a record is a
 price level or a trade, counted alike on both sides. Both decide at the same instants (multiples of 10 ms, of 100 ms),
 both venues see the market at its receive time, orders take 500 us there and reports 500 us back, a place in the queue
-moves up by trades alone, and the fees are the instrument's. Runs alternate; the figure is the median of each side.
+moves up by trades alone, and the fees are the instrument's. Runs alternate; the
+ratio is the median of those of neighbours.
 """
 
 import argparse
@@ -150,24 +151,25 @@ def compare(tape: Path, peer: Peer, records: int, interval_ms: int, rounds: int)
         rates["bot4"].append(records / mine.result["seconds"])
         theirs = peer.run(interval_ms)
         rates["peer"].append(records / theirs["seconds"])
-    medians = {name: statistics.median(values) for name, values in rates.items()}
+    ratios = [bot4 / other for bot4, other in zip(rates["bot4"], rates["peer"], strict=True)]
     return {
         "decision_every_ms": interval_ms,
         "records": records,
-        "bot4": side(medians["bot4"], rates["bot4"], mine.result["orders"], len(mine.fills)),
-        "peer": side(medians["peer"], rates["peer"], theirs["orders"], len(theirs["fills"])),
-        "ratio": medians["bot4"] / medians["peer"],
+        "bot4": side(rates["bot4"], len(mine.fills)),
+        "peer": side(rates["peer"], len(theirs["fills"])),
+        "ratio": statistics.median(ratios),
+        "least_ratio": min(ratios),
+        "most_ratio": max(ratios),
         "refusals": mine.result["refusals"],
         "fills": differences(mine, theirs, interval_ms * 1_000_000, LATENCY_US * 1_000),
     }
 
 
-def side(median: float, rates: list[float], orders: int, fills: int) -> dict[str, Any]:
+def side(rates: list[float], fills: int) -> dict[str, Any]:
     return {
-        "records_per_s": median,
+        "records_per_s": statistics.median(rates),
         "least_per_s": min(rates),
         "most_per_s": max(rates),
-        "orders": orders,
         "fills": fills,
     }
 
@@ -179,7 +181,7 @@ def text(found: dict[str, Any]) -> str:
         f"decision every {found['decision_every_ms']} ms, {found['records']:,} records (levels and trades)",
         f"  bot4 backtest      {bot4['records_per_s'] / 1e6:6.2f} M records/s  ({bot4['fills']} fills)",
         f"  {PEER}  {peer['records_per_s'] / 1e6:6.2f} M records/s  ({peer['fills']} fills)",
-        f"  ratio              {found['ratio']:6.2f}",
+        f"  ratio              {found['ratio']:6.2f}  ({found['least_ratio']:.2f} to {found['most_ratio']:.2f})",
         f"  fills alike {fills['alike']}, only bot4 {fills['only_bot4']}, only the peer {fills['only_peer']}",
     ]
     return "\n".join([*lines, *(f"    {line}" for line in fills["explanation"])])

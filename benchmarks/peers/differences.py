@@ -1,4 +1,4 @@
-"""The fills of both backtests beside each other: which are alike, which are not, and what lay around the first of those."""
+"""The fills of both backtests beside each other: which are alike, which are not, and what the first of those was."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""hftbacktest on the same events with the same rule: runs in the virtual environment of the peers, knows nothing of ours.
+"""hftbacktest on the same events with the same rule; it runs in the virtual environment of the peers, without ours.
 
     python hftbacktest_run.py EVENTS.npz TERMS.json
 
