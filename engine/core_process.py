@@ -38,7 +38,7 @@ class CoreProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     shared: str
     epoch: int
     spinners: int = 2  # processes of this run that would like to spin
-    crash_input: int = -1  # checked build: kill -9 at this input or a later one ...
+    crash_input: int = -1  # checked build: kill -9 at this input since the start, or a later one ...
     crash_step: int = -1  # ... at this step of the cycle ...
     crash_orders: int = 0  # ... when it said so many orders
 
@@ -53,7 +53,8 @@ def main(settings: CoreProcessSettings) -> None:
     sequences = catch_up(pipeline, recovery, journal, orders)
     loop = make_loop(files, settings, pipeline, journal, orders.producer(), sequences)
     if settings.crash_input >= 0:
-        loop.crash_at(settings.crash_input, settings.crash_step, settings.crash_orders)
+        first = int(pipeline.core.counters()["inputs"])
+        loop.crash_at(first + settings.crash_input, settings.crash_step, settings.crash_orders)
     CoreProcess(files, settings, pipeline, loop).run()
 
 

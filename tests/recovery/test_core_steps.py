@@ -60,15 +60,10 @@ def arm_each_start(run: LivingRun) -> Iterator[CrashPoint]:
         given.append(step)
         return msgspec.structs.replace(
             plain(),
-            crash_input=inputs_of(run) + run.random.randint(1, 400),
+            crash_input=run.random.randint(1, 2_000),
             crash_step=int(step),
             crash_orders=ORDERS_OF_INPUT.get(step, 1),
         )
 
     core.settings = settings
     return iter(given)
-
-
-def inputs_of(run: LivingRun) -> int:
-    row = run.views()
-    return 0 if row is None else int(row["head"]["inputs"])
