@@ -14,7 +14,8 @@ cdef struct Resting:         # an order at the venue
     int64_t price_ticks
     int64_t quantity_lots
     int64_t filled_lots
-    int64_t queue_ahead_lots
+    int64_t queue_ahead_lots # of others
+    int64_t traded_lots      # at its price since the level last changed
     int64_t previous         # neighbours of the same instrument, -1 at the ends
     int64_t next
     int64_t free_next
@@ -24,7 +25,8 @@ cdef struct Terms:           # of an instrument
     int64_t denominator
     int64_t maker_fee_e7
     int64_t taker_fee_e7
-    int64_t first            # resting orders of this instrument, -1 for none
+    int64_t first            # resting orders of this instrument, oldest first, -1 for none
+    int64_t last
 
 cdef class SimulatedVenue:
     cdef BookStage book
@@ -62,6 +64,7 @@ cdef class SimulatedVenue:
     cdef int64_t _place(self, const Message *order, int64_t now_ns) noexcept nogil
     cdef void _take(self, int64_t index, int64_t limit_ticks, bint whole, int64_t now_ns) noexcept nogil
     cdef int64_t _find(self, int64_t instrument, int64_t order_id) noexcept nogil
+    cdef void _append(self, int64_t index) noexcept nogil
     cdef void _remove(self, int64_t index) noexcept nogil
     cdef void _trade(self, const Message *message) noexcept nogil
     cdef void _level(self, const Message *message) noexcept nogil

@@ -73,7 +73,7 @@ cdef class SimulatedVenue:
             self.terms[i].denominator = row["atoms_denominator"]
             self.terms[i].maker_fee_e7 = row["maker_fee_e7"] if models.maker_fee_e7 is None else models.maker_fee_e7
             self.terms[i].taker_fee_e7 = row["taker_fee_e7"] if models.taker_fee_e7 is None else models.taker_fee_e7
-            self.terms[i].first = -1
+            self.terms[i].first = self.terms[i].last = -1
         for i in range(SIM_ORDERS):
             self.orders[i].free_next = i + 1 if i + 1 < SIM_ORDERS else -1
 
@@ -173,11 +173,8 @@ cdef class SimulatedVenue:
         mine.price_ticks = order.price_ticks
         mine.quantity_lots = order.quantity_lots
         mine.filled_lots = 0
-        mine.previous = -1
-        mine.next = self.terms[mine.instrument].first
-        if mine.next >= 0:
-            self.orders[mine.next].previous = index
-        self.terms[mine.instrument].first = index
+        mine.traded_lots = 0
+        self._append(index)
         if detail.order_type == ORDER_TYPE_MARKET:
             limit = NEVER if buying else -NEVER
         opposite = view.ask_price_ticks[0] if buying else view.bid_price_ticks[0]
@@ -238,6 +235,18 @@ cdef class SimulatedVenue:
         if mine.filled_lots >= mine.quantity_lots:
             self._remove(index)
 
+    cdef void _append(self, int64_t index) noexcept nogil:
+        """Behind the older orders of its instrument, so that they meet a trade first."""
+        cdef Resting *mine = &self.orders[index]
+        cdef Terms *terms = &self.terms[mine.instrument]
+        mine.previous = terms.last
+        mine.next = -1
+        if mine.previous >= 0:
+            self.orders[mine.previous].next = index
+        else:
+            terms.first = index
+        terms.last = index
+
     cdef void _remove(self, int64_t index) noexcept nogil:
         cdef Resting *mine = &self.orders[index]
         if mine.previous >= 0:
@@ -246,6 +255,8 @@ cdef class SimulatedVenue:
             self.terms[mine.instrument].first = mine.next
         if mine.next >= 0:
             self.orders[mine.next].previous = mine.previous
+        else:
+            self.terms[mine.instrument].last = mine.previous
         mine.order_id = 0
         mine.free_next = self.free_head
         self.free_head = index
@@ -297,8 +308,11 @@ cdef class SimulatedVenue:
                 self._level(message)
 
     cdef void _trade(self, const Message *message) noexcept nogil:
-        """A trade: those on the passive side at better prices are filled, at the same price the queue moves up."""
-        cdef int64_t index = self.terms[message.instrument].first, following, lots
+        """A trade: those on the passive side at better prices are filled, at the same price the queue moves up.
+
+        What an order of mine takes at the price of the trade is not there any more for my next one.
+        """
+        cdef int64_t index = self.terms[message.instrument].first, following, lots, left = message.quantity_lots
         cdef int64_t passive = SIDE_BID if message.side == SIDE_ASK else SIDE_ASK
         cdef int64_t traded = level_key(message.price_ticks, passive), key
         cdef Resting *mine
@@ -309,11 +323,13 @@ cdef class SimulatedVenue:
             if mine.side == passive and key >= traded:
                 lots = mine.quantity_lots - mine.filled_lots
                 if key == traded:
-                    mine.queue_ahead_lots -= message.quantity_lots
+                    mine.traded_lots += message.quantity_lots
+                    mine.queue_ahead_lots -= left
                     if mine.queue_ahead_lots < 0:
                         if lots > -mine.queue_ahead_lots:
                             lots = -mine.queue_ahead_lots
                         mine.queue_ahead_lots = 0
+                        left -= lots
                     else:
                         lots = 0
                 if lots > 0:
@@ -321,7 +337,10 @@ cdef class SimulatedVenue:
             index = following
 
     cdef void _level(self, const Message *message) noexcept nogil:
-        """The quantity at my price changes: my place never lies behind the end of the queue."""
+        """The quantity at my price changes: my place never lies behind the end of the queue.
+
+        Who cancelled is what went and was not traded: those who traded have left the queue ahead in `_trade`.
+        """
         cdef int64_t index = self.terms[message.instrument].first, before, gone
         cdef double share
         cdef Resting *mine
@@ -329,13 +348,14 @@ cdef class SimulatedVenue:
             mine = &self.orders[index]
             if mine.price_ticks == message.price_ticks and mine.side == message.side:
                 if self.proportional:
-                    before = self.book.quantity_lots(mine.instrument, mine.side, mine.price_ticks)
+                    before = self.book.quantity_lots(mine.instrument, mine.side, mine.price_ticks) - mine.traded_lots
                     gone = before - message.quantity_lots
                     if gone > 0 and before > 0:
                         share = <double> gone / <double> before
                         mine.queue_ahead_lots -= <int64_t> (share * <double> mine.queue_ahead_lots)
                 if mine.queue_ahead_lots > message.quantity_lots:
                     mine.queue_ahead_lots = message.quantity_lots
+                mine.traded_lots = 0
             index = mine.next
 
     cdef void after_batch(self, int64_t instrument, int64_t now_ns) noexcept nogil:
