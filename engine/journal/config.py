@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from ipc.messages import MESSAGE
+
 MEBIBYTE = 1 << 20
 
 
@@ -41,3 +43,8 @@ class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     @property
     def segment_bytes(self) -> int:
         return self.segment_mib * MEBIBYTE
+
+    @property
+    def group_limit_records(self) -> int:
+        """Most records in one commit, so that any block fits an empty segment: at most half of it is records."""
+        return min(self.group_records, self.segment_bytes // 2 // MESSAGE.itemsize)

@@ -46,7 +46,7 @@ def main(settings: JournalProcessSettings) -> None:
 def serve(writer: Writer, consumer: Consumer, stop: threading.Event, settings: JournalSettings) -> None:
     """Commits until `stop` is set and the ring is empty, or can never be emptied because the disk is full."""
     lingers = settings.durability == "ring"
-    full_group = settings.group_records // 2  # a message of several records may not have fitted
+    full_group = settings.group_limit_records // 2  # a message of several records may not have fitted
     while not stop.is_set():
         committed = writer.step()
         if committed >= full_group:

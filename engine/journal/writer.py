@@ -37,7 +37,7 @@ class Writer:
         self._source = source
         self._status = status
         self._syncs_at_once = settings.durability == "disk"
-        self._buffer = BlockBuffer(settings.group_records)
+        self._buffer = BlockBuffer(settings.group_limit_records)
         self._waiting = 0  # records received and not yet committed
         self._retry_at_ns = 0
         self._last_commit_ns = 0

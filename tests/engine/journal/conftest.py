@@ -22,11 +22,11 @@ SMALL = JournalSettings(segment_mib=1, group_records=600, stop_free_mib=0, keep_
 class Desk:
     """One run: what the core's end of the journal ring is given, and writers that come and go at the other end."""
 
-    def __init__(self, run: Path, settings: JournalSettings = SMALL) -> None:
+    def __init__(self, run: Path, settings: JournalSettings = SMALL, ring_records: int = 4096) -> None:
         self.run = run
         self.settings = settings
         write_manifest(run, Manifest(run_id="run-1", build_id="build-1"))
-        self.ring = Ring.create(run / "journal.ring", 4096, lossy=False, epoch=7, consumers=[CONSUMER_NAME])
+        self.ring = Ring.create(run / "journal.ring", ring_records, lossy=False, epoch=7, consumers=[CONSUMER_NAME])
         self.producer = self.ring.producer()
         self.sent: list[Records] = []
         self.inputs = 0

@@ -2,6 +2,7 @@
 
 import pydoc
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -236,3 +237,13 @@ def test_no_segment_is_larger_than_its_limit(desk: Desk) -> None:
     sizes = [segment_path(desk.run, entry.number).stat().st_size for entry in Journal.open(desk.run).segments]
     assert len(sizes) > 1
     assert max(sizes) <= desk.settings.segment_bytes
+
+
+def test_a_backlog_larger_than_a_segment_is_journaled_in_blocks_that_fit(tmp_path: Path) -> None:
+    settings = JournalSettings(segment_mib=1, stop_free_mib=0, keep_free_mib=0)
+    desk = Desk(tmp_path, settings, ring_records=1 << 16)
+    assert len(desk.send(30_000)) > settings.group_records
+    writer = desk.open_writer()
+    writer.drain()
+    writer.close()
+    assert Journal.open(desk.run).read().tobytes() == desk.everything.tobytes()
