@@ -2,8 +2,8 @@
 
 tick_to_order: recorded USD-M BTCUSDT through book, features, forecast, strategy (market maker), sizing, risk and
 execution; one input every `INTERVAL_NS`, each counted from its intended start until its orders lie in the order ring.
-The row is of the batches that made an order; `all_batches` beside it is of every batch. Without a model, and with the GBDT
-that ships, both in one run.
+The row is of the batches that made an order; `all_batches` beside it is of every batch. Without a model, and with
+the GBDT that ships, both in one run.
 
 backtest: the same data and rule, decisions at most every 10 ms, records of the tape per second.
 

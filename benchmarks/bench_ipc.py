@@ -24,6 +24,7 @@ from typing import Any
 import zmq
 
 from ipc import bus, waiting
+from ipc import ring_hop as ring_hop_module
 from ipc.counters import Counters
 from ipc.ring import Ring
 from ipc.ring_hop import receive, send
@@ -78,8 +79,11 @@ def _ring(folder: Path, count: int, strategy: int) -> dict[str, Any]:
     producer = ring.producer()
     outcome.recv()
     send(producer, count + warm_up, 1_000_000_000 // MESSAGES_PER_SECOND, strategy)
+    sent = ring_hop_module.allocations
     _finish(receiver, outcome)
+    received = Counters.attach(path.with_suffix(".counters")).value("allocations")
     return {"name": "ring_hop", "count": count, **_percentiles(path.with_suffix(".counters"))} | {
+        "allocations": None if min(sent, received) < 0 else sent + received,  # of both ends
         "strategy": waiting.NAMES[strategy],
         "offered_per_s": MESSAGES_PER_SECOND,
     }
@@ -97,9 +101,15 @@ def _throughput(folder: Path, strategy: int) -> float:
 
 def _ring_receiver(outcome: Connection, path: Path, count: int, strategy: int, warm_up: int) -> None:
     consumer = Ring.attach(path).consumer("receiver", start=0)
-    counters = None if warm_up < 0 else Counters.create(path.with_suffix(".counters"), epoch=1, histograms=[HISTOGRAM])
+    counters = None
+    if warm_up >= 0:
+        path = path.with_suffix(".counters")
+        counters = Counters.create(path, epoch=1, counters=["allocations"], histograms=[HISTOGRAM])
     outcome.send("ready")
-    outcome.send(receive(consumer, count, strategy, counters, HISTOGRAM, warm_up))
+    seconds = receive(consumer, count, strategy, counters, HISTOGRAM, warm_up)
+    if counters is not None:
+        counters.set("allocations", ring_hop_module.allocations)
+    outcome.send(seconds)
 
 
 # -- the peers

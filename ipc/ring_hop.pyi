@@ -1,6 +1,8 @@
 from ipc.counters import Counters
 from ipc.ring import Consumer, Producer
 
+allocations: int  # of this thread in the last send or receive; -1 where not counted
+
 def send(producer: Producer, count: int, interval_ns: int, strategy: int) -> float:
     """Publishes `count` single records, each when due; interval_ns 0 is as fast as there is room. Returns seconds.
 

@@ -8,6 +8,7 @@ CLOCK_MONOTONIC, which all processes of a host share.
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
+from ipc.allocations cimport allocations_so_far
 from ipc.counters cimport Counters, Histogram, record
 from ipc.message cimport KIND_TIME, Message
 from ipc.ring cimport Consumer, Producer
@@ -19,10 +20,20 @@ cdef enum:
     WAKE_UP_NS = 20_000      # a sleep ends within this of its time, unless the core is taken
 
 
+# Of this thread in the last `send` and `receive`; -1 where they were not counted (the shim was not preloaded).
+allocations = -1
+
+
 cdef inline int64_t monotonic_ns() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <int64_t> now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+cdef void warm_up() noexcept nogil:
+    """A thread's first wait makes its thread-local memory."""
+    waiting.wait(waiting.WAIT_YIELD, NULL, 0, NULL, 0)
+    waiting.wait(waiting.WAIT_BLOCK, NULL, 0, NULL, 1)
 
 
 cdef void wait_until(int64_t due) noexcept nogil:
@@ -38,11 +49,14 @@ def send(Producer producer, int64_t count, int64_t interval_ns, int strategy):
 
     Record i carries i in price_ticks, quantity_lots, order_id and extra, so a reader can prove that it is whole.
     """
-    cdef int64_t start, due, i
+    global allocations
+    cdef int64_t start, due, i, before, after
     cdef Message message
     memset(&message, 0, sizeof(Message))
     message.kind = KIND_TIME
     with nogil:
+        warm_up()
+        before = allocations_so_far()
         start = monotonic_ns()
         for i in range(count):
             due = start + i * interval_ns
@@ -53,6 +67,8 @@ def send(Producer producer, int64_t count, int64_t interval_ns, int strategy):
             while producer.publish(&message, 1) < 0:
                 waiting.wait(strategy, NULL, 0, NULL, 0)
         due = monotonic_ns()
+        after = allocations_so_far()
+    allocations = after - before if before >= 0 else -1
     return (due - start) / 1e9
 
 
@@ -63,8 +79,11 @@ def receive(Consumer consumer, int64_t count, int strategy, Counters counters=No
     """
     cdef Message messages[BATCH]
     cdef Histogram *latencies = NULL if counters is None else counters.histogram(histogram)
-    cdef int64_t taken = 0, found = 0, now, i, first = 0
+    cdef int64_t taken = 0, found = 0, now, i, first = 0, before, after
+    global allocations
     with nogil:
+        warm_up()
+        before = allocations_so_far()
         while taken < count:
             found = consumer.poll(messages, BATCH)
             if found == 0:
@@ -81,6 +100,8 @@ def receive(Consumer consumer, int64_t count, int strategy, Counters counters=No
                         record(latencies, now - messages[i].event_time_ns)
             taken += found
         now = monotonic_ns()
+        after = allocations_so_far()
+    allocations = after - before if before >= 0 else -1
     if found < 0:
         raise RuntimeError(f"lapped by {consumer.lost} records after {taken}")
     return (now - first) / 1e9

@@ -8,10 +8,11 @@ and draw progress between calls without being on the way of a message.
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 from ipc.message cimport (
-    FLAG_LAST, KIND_ORDER, KIND_TIME, Message, REPORT_KIND_FILL, ReportDetail,
+    FLAG_LAST, KIND_ORDER, KIND_TIME, Message, REPORT_KIND_CANCEL_REJECTED, REPORT_KIND_FILL, REPORT_KIND_REJECTED,
+    ReportDetail,
 )
 from engine.core cimport Core
-from engine.telemetry.allocations cimport allocations_so_far
+from ipc.allocations cimport allocations_so_far
 from engine.gateway.simulated cimport SimulatedVenue
 from engine.stage cimport AccountView, BookView, REFUSAL_CODES, ends_batch, records_of, view_of
 
@@ -114,7 +115,7 @@ cdef class BacktestLoop:
     # -- QUERIES --
 
     def refusals(self):
-        """Count of refusals by code number."""
+        """Count of refusals by code number, of the core and of the venue."""
         return {code: int(self.refused[code]) for code in range(REFUSAL_CODES) if self.refused[code]}
 
     # -- COMMANDS --
@@ -240,6 +241,9 @@ cdef class BacktestLoop:
             fill.fee_atoms = detail.fee_atoms
             fill.order_id = report.order_id
             self.fill_count += 1
+        elif report.extra & 0xFF in (REPORT_KIND_REJECTED, REPORT_KIND_CANCEL_REJECTED):
+            if 0 < report.extra >> 8 < REFUSAL_CODES:
+                self.refused[report.extra >> 8] += 1
         if self.core.take(report) < 0:
             return -1
         if self.core.said_count:

@@ -11,7 +11,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.core cimport Core
 from engine.gateway.simulated cimport SimulatedVenue
 from engine.stage cimport ends_batch, records_of
-from engine.telemetry.allocations cimport allocations_so_far, minor_faults_so_far
+from ipc.allocations cimport allocations_so_far, minor_faults_so_far
 from ipc.message cimport KIND_ORDER, Message
 
 import numpy as np

@@ -6,7 +6,7 @@ nothing filtered. Rows are distinct, so that no branch predictor and no cache le
 
 from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
-from engine.telemetry.allocations cimport allocations_so_far, minor_faults_so_far
+from ipc.allocations cimport allocations_so_far, minor_faults_so_far
 from kernels.linear.cpu cimport LINEAR_INPUTS, Linear, linear_evaluate
 from kernels.mlp.cpu cimport Mlp, mlp_evaluate
 from kernels.trees.cpu cimport TREE_OUTPUTS, Trees, trees_evaluate

@@ -82,17 +82,19 @@ class Screen:
 
     def _read(self) -> None:
         try:
-            self._views = self._views or ViewsReader(self._run.files.views)
+            self._views = ViewsReader(self._run.files.views)  # anew: a core that was started again has made another
             self._counters = self._counters or Counters.attach(self._run.files.counters("core"))
         except SegmentError:
-            return
+            if self._views is None or self._counters is None:
+                return
         row = self._views.read()
         self._row = row if row is not None else self._row
         self._histograms = {name: self._counters.read(name) for name in self._counters.histograms}
         self._counts = self._counters.values()
 
     def remember(self) -> None:
-        """The last look, before the shared memory goes."""
+        """The last look: before the shared memory goes, and again after, for what was filled until the orders were
+        cancelled; what is mapped stays readable."""
         self._read()
 
     # -- lines --

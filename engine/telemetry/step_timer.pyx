@@ -9,7 +9,7 @@ about 50 ns the mean over groups is the honest figure. Nothing is filtered: the 
 from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.stage cimport Outbox, Step, step_of, takes
-from engine.telemetry.allocations cimport allocations_so_far, minor_faults_so_far
+from ipc.allocations cimport allocations_so_far, minor_faults_so_far
 from ipc.message cimport FLAG_MORE, Message
 
 import numpy as np
