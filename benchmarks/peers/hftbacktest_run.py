@@ -83,12 +83,12 @@ def market_making(hbt, interval_ns, half_spread, skew, quote_lots, largest, requ
         bid = min(int(np.floor(centre - half_spread)), best_ask - 1)
         ask = max(int(np.ceil(centre + half_spread)), best_bid + 1)
         bid_id, bid_seen, next_id, filled = side_of(
-            hbt, BUY, bid_id, bid_seen, bid, min(quote_lots, largest - position), requote, next_id, fills, filled, tick,
-            lot,
+            hbt, BUY, bid_id, bid_seen, bid, min(quote_lots, largest - position), requote, next_id, fills, filled,
+            tick, lot,
         )  # fmt: skip
         ask_id, ask_seen, next_id, filled = side_of(
-            hbt, SELL, ask_id, ask_seen, ask, min(quote_lots, largest + position), requote, next_id, fills, filled, tick,
-            lot,
+            hbt, SELL, ask_id, ask_seen, ask, min(quote_lots, largest + position), requote, next_id, fills, filled,
+            tick, lot,
         )  # fmt: skip
         hbt.clear_inactive_orders(0)
     return decisions, next_id - 1, filled, code
