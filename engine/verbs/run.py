@@ -48,6 +48,7 @@ def run(
     finally:
         screen.remember()
         active.finish()
+        screen.remember()
     result = screen.result()
     if not no_replay:
         result["replay"] = replayed(active.files.directory)
