@@ -14,7 +14,7 @@ cdef struct Resting:         # an order at the venue
     int64_t price_ticks
     int64_t quantity_lots
     int64_t filled_lots
-    int64_t queue_ahead_lots # of others
+    int64_t queue_ahead_lots  # of others
     int64_t traded_lots      # at its price since the level last changed
     int64_t previous         # neighbours of the same instrument, -1 at the ends
     int64_t next

@@ -92,6 +92,11 @@ def test_a_deleted_diff_is_one_gap_and_no_order_follows_it(data: Path, tmp_path:
     assert outcome.fills[: len(before)].tobytes() == before.tobytes()
 
 
+def test_refusals_of_the_venue_are_counted_as_those_of_the_core(data: Path, tmp_path: Path) -> None:
+    refusals = run([data / "binance_ws" / FUTURES], tmp_path).result["refusals"]
+    assert refusals["VENUE_WOULD_TAKE"] > 0  # the price moved while an order was on its way
+
+
 def test_drawdown_is_the_largest_fall_from_an_earlier_height() -> None:
     assert max_drawdown(np.array([0.0, 5.0, 2.0, 7.0, 1.0, 3.0])) == 6.0
     assert max_drawdown(np.array([-1.0, -3.0])) == 3.0
