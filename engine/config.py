@@ -5,6 +5,7 @@ Each part's settings stand in `config.py` of its own folder; here they are put t
 
 import difflib
 import hashlib
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -78,8 +79,9 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_-]{1,24}", self.instance):
             raise ValueError(f"instance must be 1 to 24 of a-z 0-9 _ -, is {self.instance!r}")
-        if self.seconds < 0:
-            raise ValueError(f"seconds must not be negative, is {self.seconds}")
+        for name in ("seconds", "snapshot_interval_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a number and not negative, is {getattr(self, name)}")
         for name, least in (
             ("market_ring_records", 65_536),
             ("order_ring_records", 4_096),
@@ -146,6 +148,8 @@ def load(path: Path | None) -> Config:
         text = path.read_text()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}: name an existing file with --config") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text, at byte {error.start}: name a TOML file with --config") from None
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -54,14 +54,14 @@ def group(paths: Iterable[str | Path]) -> list[Recording]:
     """
     by_name: dict[tuple[str, str], dict[str, Path]] = {}
     for path in map(Path, paths):
+        if not path.is_file():
+            raise UserError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
         match = NAME.fullmatch(path.name)
         if match is None or match["market"] not in CONTRACT_BY_MARKET:
             raise UserError(
                 f"{path.name}: venue unknown: a recording is named spot_, usdm_ or cm_ (Binance), then the symbol and"
                 " the day, as in spot_btcusdt_20240808.gz; rename it so"
             )
-        if not path.is_file():
-            raise UserError(f"{path}: no such file")
         days = by_name.setdefault((match["market"], match["symbol"].upper()), {})
         day = match["day"] or ""
         if days.setdefault(day, path) != path:

@@ -1,5 +1,6 @@
 """Records market data to a tape exactly as the core would see it: the feed fills a market ring, this reads it."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +26,10 @@ def record(
 ) -> dict[str, Any]:
     """Writes a tape of so many seconds. Keys: path, records, seconds, instruments, lapped, kinds.
 
-    Raises UserError when the tape exists, the feed does not start, or nothing came.
+    Raises UserError when the time is impossible, the tape exists, the feed does not start, or nothing came.
     """
+    if not 0 < seconds < math.inf:
+        raise UserError(f"--seconds: must be a number above 0, is {seconds}")
     if output.exists():
         raise UserError(f"{output} exists: choose another --output")
     run = Run(config)

@@ -64,7 +64,10 @@ def chosen(config: Any, seconds: float | None, strategy: str | None, seed: int |
     replace = msgspec.structs.replace
     settings = config.run
     if seconds is not None:
-        settings = replace(settings, seconds=seconds)
+        try:
+            settings = replace(settings, seconds=seconds)
+        except ValueError as error:
+            raise UserError(f"--seconds: {error}") from None
     if seed is not None:
         settings = replace(settings, seed=seed)
     if live:

@@ -32,6 +32,27 @@ def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+# -- 0: impossible arguments -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("run", "--seconds", "-3"), "--seconds: seconds must be a number and not negative, is -3.0"),
+        (("run", "--seconds", "nan"), "--seconds: seconds must be a number and not negative, is nan"),
+        (("record", "--output", "x.tape", "--seconds", "-1"), "--seconds: must be a number above 0, is -1.0"),
+        (("validate", "--config", "binary.toml"), "binary.toml: not UTF-8 text, at byte 0: name a TOML file with"),
+        (("data", "check", "nowhere.gz"), "nowhere.gz: no such file"),
+    ],
+)
+def test_an_impossible_argument_is_one_line(tmp_path: Path, arguments: tuple[str, ...], line: str) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    finished = bot4(*arguments, cwd=tmp_path)
+    assert finished.returncode == 2
+    assert said(finished).startswith(line)
+    assert files_in(tmp_path) == {"binary.toml"}
+
+
 # -- 1: a foreign package --------------------------------------------------------------------------------------------
 
 
