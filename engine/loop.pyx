@@ -16,12 +16,12 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from engine.core cimport Core
-from engine.stage cimport STAGES, ends_batch, records_of
+from engine.stage cimport REFUSAL_CODES, STAGES, ends_batch, records_of
 from ipc cimport waiting
 from ipc.counters cimport Counters, Histogram, put, record
 from ipc.message cimport (
-    FLAG_LAST, KIND_LAPPED, KIND_RING_FULL, KIND_ORDER, KIND_TIME, Message, SOURCE_COMMANDS, SOURCE_CORE, SOURCE_LOOP,
-    SOURCE_MARKET, SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
+    FLAG_LAST, KIND_LAPPED, KIND_ORDER, KIND_REFUSAL, KIND_REPORT, KIND_RING_FULL, KIND_TIME, Message, SOURCE_COMMANDS,
+    SOURCE_CORE, SOURCE_LOOP, SOURCE_MARKET, SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
 )
 from ipc.ring cimport Consumer, POLL_LAPPED, Producer
 
@@ -29,7 +29,8 @@ import time
 
 import numpy as np
 
-from ipc.messages import MESSAGE
+from engine.telemetry.refusal_counts import REFUSED
+from ipc.messages import MESSAGE, Refusal
 
 cdef extern from "crash_points.h":
     long long crash_input "bot4_crash_input"
@@ -72,7 +73,9 @@ cpdef enum Ending:
     STOPPED = 0
     FAULTED = 1
 
-COUNTERS = ("inputs", "orders", "polls", "journal_waits", "lapped_records")
+COUNTERS = (
+    "inputs", "orders", "polls", "journal_waits", "lapped_records", *(REFUSED + code.name for code in Refusal if code),
+)
 HISTOGRAMS = ("tick_to_order", "market_age")  # and slot.NAME for each slot
 
 cdef int64_t TIME_STEP_NS = 1_000_000
@@ -126,6 +129,7 @@ cdef class CoreLoop:
     cdef int64_t *polls_counter
     cdef int64_t *waits_counter           # times the loop had to wait for room in the journal ring
     cdef int64_t *lapped_counter          # records that the sources overwrote before they were read
+    cdef int64_t *refused[REFUSAL_CODES]  # by code, NULL where there is none
     cdef int64_t polls
 
     def __cinit__(self, Core core, Producer journal, Producer orders, dict sources, Counters counters, *,
@@ -149,6 +153,10 @@ cdef class CoreLoop:
         self.polls_counter = counters.counter("polls")
         self.waits_counter = counters.counter("journal_waits")
         self.lapped_counter = counters.counter("lapped_records")
+        memset(self.refused, 0, sizeof(self.refused))
+        for code in Refusal:
+            if code:
+                self.refused[int(code)] = counters.counter(REFUSED + code.name)
         self._memory = np.zeros(INBOX_RECORDS, MESSAGE)
         self._memory.view(np.int8)[:] = 0  # touched now
         cdef uintptr_t address = self._memory.ctypes.data
@@ -277,12 +285,29 @@ cdef class CoreLoop:
             crash_point(number, STEP_PUBLISHED, self.core.said_orders)
             if self.core.said_orders:
                 record(self.tick_to_order, <int64_t> (<double> (__rdtsc() - polled) * self.ns_per_tick))
+        self._count_refusals(message)
         if self.core.timing:
             self._record_slots()
         if ends_batch(message):
             self.core.seal(message)
             self._journal(&self.core.check, 1)
             crash_point(number, STEP_SEALED, self.core.said_orders)
+
+    cdef void _count_refusals(self, const Message *message) noexcept nogil:
+        """Of the feed and the venue, which come as inputs, and of the stages, which are said."""
+        cdef int64_t i = 0
+        if message.kind == KIND_REPORT:
+            self._count_refusal(message.extra >> 8)
+        elif message.kind == KIND_REFUSAL:
+            self._count_refusal(message.extra)
+        while i < self.core.said_count:
+            if self.core.said[i].kind == KIND_REFUSAL:
+                self._count_refusal(self.core.said[i].extra)
+            i += records_of(self.core.said + i)
+
+    cdef void _count_refusal(self, int64_t code) noexcept nogil:
+        if 0 < code < REFUSAL_CODES and self.refused[code] != NULL:
+            put(self.refused[code], self.refused[code][0] + 1)
 
     cdef void _publish(self, int64_t number) noexcept nogil:
         """Orders in their order; the ring had ORDER_MARGIN before this input, and waits for the gateway beyond that."""

@@ -12,9 +12,10 @@ from rich.text import Text
 from engine.risk.limits import LIMITS
 from engine.telemetry.hiccup import Hiccup
 from engine.telemetry.money import Money, account_money
-from engine.telemetry.views import ViewsReader, nonzero
+from engine.telemetry.refusal_counts import refusals, without_refusals
+from engine.telemetry.views import ViewsReader
 from ipc.counters import Counters, HistogramView
-from ipc.messages import BookState, Refusal
+from ipc.messages import BookState
 from ipc.segment import SegmentError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Screen:
         lines.append(Text(money_line(self.money(), self._row)))
         lines += self.latency_lines()
         lines += [headroom_line(self._row["risk"], name) for name in ("daily_loss", "gross_notional", "open_orders")]
-        lines.append(Text(refusal_line(self._row["risk"])))
+        lines.append(Text(refusal_line(self._counts)))
         lines += [Text(event, style="yellow") for event in list(self._run.supervisor.events)[-2:]]
         return lines[:24]
 
@@ -159,7 +160,7 @@ class Screen:
             "pnl": money.net,
             "fees": money.fees,
             "book_state": BookState(int(self._row["book"][0]["state"])).name,
-            "refusals": {Refusal(code).name: count for code, count in nonzero(self._row["risk"]["refused"]).items()},
+            "refusals": refusals(self._counts),
             "latencies": {
                 name: {
                     "count": histogram.count,
@@ -170,7 +171,7 @@ class Screen:
                 for name, histogram in self._histograms.items()
             },
             "hiccup": self._hiccup.summary(),
-            "counters": self._counts,
+            "counters": without_refusals(self._counts),
             "events": list(self._run.supervisor.events),
             "restarts": {child.name: child.restarts for child in self._run.supervisor.children if child.restarts},
         }
@@ -257,8 +258,8 @@ def headroom_line(risk: np.void, wanted: str) -> Text:
     )  # fmt: skip
 
 
-def refusal_line(risk: np.void) -> str:
-    counts = sorted(nonzero(risk["refused"]).items(), key=lambda pair: -pair[1])
+def refusal_line(counters: dict[str, int]) -> str:
+    counts = sorted(refusals(counters).items(), key=lambda pair: -pair[1])
     if not counts:
         return "refusals none"
-    return "refusals " + ", ".join(f"{Refusal(code).name} {count:,}" for code, count in counts[:4])
+    return "refusals " + ", ".join(f"{name} {count:,}" for name, count in counts[:4])

@@ -17,7 +17,8 @@ from engine.orphans import started_ticks
 from engine.risk.limits import LIMITS, Limit
 from engine.run_files import RunFiles, run_files
 from engine.telemetry.money import account_money
-from engine.telemetry.views import ViewsReader, nonzero
+from engine.telemetry.refusal_counts import refusals, without_refusals
+from engine.telemetry.views import ViewsReader
 from ipc.counters import Counters
 from ipc.instruments import ATOMS_PER_UNIT, from_units
 from ipc.messages import BookReason, BookState, Refusal
@@ -100,10 +101,10 @@ def status(living: LivingRun) -> dict[str, Any]:
             instrument_status(*rows) for rows in zip(instruments, row["book"], row["instruments"], strict=True)
         ],
         "processes": [shown(process) for process in living.note["processes"]],
-        "refusals": {Refusal(code).name: count for code, count in nonzero(risk["refused"]).items()},
+        "refusals": refusals(counters.get("core", {})),
         "limits": limits(risk),
         "latencies": latencies,
-        "counters": counters,
+        "counters": {process: without_refusals(values) for process, values in counters.items()},
         "journal": journal_status(living.files),
         "events": living.note["events"],
     }
