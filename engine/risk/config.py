@@ -35,7 +35,7 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     repeated_orders: int = 20  # equal orders (instrument, side, price, quantity) passed within the window
     repeat_window_ms: int = 1_000
     repeat_memory: int = 128  # orders remembered per instrument, a power of two: all that the rate allows in the window
-    daily_loss_quote: int = 10_000  # realised and unrealised at the mid, fees paid, since 00:00 UTC
+    daily_loss_quote: int = 10_000  # realised and unrealised at the mid, fees paid, since 00:00 UTC or the run's start
     instruments: dict[str, InstrumentLimits] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

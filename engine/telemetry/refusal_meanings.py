@@ -81,7 +81,8 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "The strategy loops: halt it and look.",
     ),
     Refusal.DAILY_LOSS: (
-        "The loss since 00:00 UTC reached risk.daily_loss_quote; trading is halted.",
+        "The loss since 00:00 UTC, or since the run began if that is later, reached risk.daily_loss_quote; "
+        "trading is halted.",
         "Decide whether to go on; raising the limit is a decision of the desk, not of the operator alone.",
     ),
     Refusal.OPEN_ORDERS: (
