@@ -87,7 +87,7 @@ clean:
 
 $(CHECKED)/built: .venv/base $(SOURCES) $(shell find ipc kernels models engine tests examples -name '*.py' -o -name '*.pyi')
 	@mkdir -p $(CHECKED)
-	@tar cf - --exclude='*.so' --exclude=__pycache__ ipc kernels models engine tests examples benchmarks setup.py pyproject.toml \
+	@tar cf - --exclude='*.so' --exclude=__pycache__ ipc kernels models engine tests examples benchmarks docs deploy setup.py pyproject.toml README.md \
 	    | tar xf - -C $(CHECKED)
 	@cd $(CHECKED) && BOT4_CHECKED=1 $(abspath $(PY)) -W ignore setup.py -q build_ext --inplace -j $$(nproc) > build.log 2>&1 \
 	    || { cat build.log; exit 1; }

@@ -99,6 +99,11 @@ class Run:
         end_orphans(self.files.processes)
         self.epoch = int(json.loads(path.read_text())["epoch"])
         self.config = assembly.config_of_run(self.files)
+        if self.config.run.market == "exchange" and not self.config.run.exchange_address:
+            raise UserError(
+                f"{self.files.run_id}: its built-in exchange died with it, and its orders with the exchange: "
+                f"start a new run; `bot4 replay {self.files.run_id}` shows the old one"
+            )
 
     # -- the processes, in the order of their start --
 
