@@ -128,6 +128,7 @@ def test_a_price_finer_than_the_tick_is_named(wrong: Callable[[list[bytes]], str
 
 @pytest.mark.parametrize("name", ["kraken_xbtusd_20240808.gz", "prices.csv", "itch.pcap"])
 def test_an_unknown_venue_is_a_mistake_of_usage(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
     with pytest.raises(UserError, match="venue unknown") as caught:
         group([tmp_path / name])
     assert caught.value.exit_code == Exit.USAGE
