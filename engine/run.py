@@ -33,7 +33,6 @@ from engine.run_files import RunFiles, new_run_id, run_files
 from engine.supervisor import Child, Supervisor, make_segments, ready_line, shared_memory_bytes
 from engine.telemetry import systemd
 from ipc.instruments import instrument
-from ipc.ring import Ring
 
 WATCH_INTERVAL_S = 0.1
 SPINNERS = 2  # core and gateway
@@ -366,8 +365,3 @@ def manifest_of(config: Config, run_id: str, live: bool) -> Manifest:
         seed=config.run.seed,
         cpu=platform.processor() or platform.machine(),
     )
-
-
-def ring_positions(files: RunFiles) -> dict[str, int]:
-    """Head of every ring of a living run."""
-    return {path.stem: Ring.attach(path).head for path in sorted(files.shared.glob("*.ring"))}

@@ -36,7 +36,6 @@ class Backtest:
     instruments: Array  # INSTRUMENT
     samples: Array  # SAMPLE: a row per instrument and sample time
     fills: Array  # FILL
-    latencies_ns: dict[str, list[float]]
     assumptions: str
     coverage: list[dict[str, Any]]  # per instrument: name, kinds counted, first and last time
 
@@ -170,7 +169,7 @@ def _summarise(
         "assumptions": config.paper.sentence(),
         "allocations": None if loop.allocations < 0 else int(loop.allocations),
     }
-    return Backtest(result, instruments, samples, fills, {}, config.paper.sentence(), coverage(tape))
+    return Backtest(result, instruments, samples, fills, config.paper.sentence(), coverage(tape))
 
 
 def net_atoms(instrument: np.void, account: np.void, book: np.void) -> Fraction:

@@ -42,7 +42,7 @@ def outcome(filled: np.ndarray[Any, Any], refusals: dict[str, int]) -> Backtest:
         "strategies_failed": {}, "instruments": {"BTCUSDT.BINANCE": {"gaps": 2}},
     }  # fmt: skip
     coverage = [{"name": "BTCUSDT.BINANCE", "kinds": {"LEVEL": 10}, "first_ns": 10**18, "last_ns": 10**18 + 10**9}]
-    return Backtest(result, INSTRUMENTS, samples(50), filled, {}, "orders reach the venue after 0 us", coverage)
+    return Backtest(result, INSTRUMENTS, samples(50), filled, "orders reach the venue after 0 us", coverage)
 
 
 def written(made: Backtest, folder: Path) -> str:
