@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-EXTRA_OF = {"onnx": "research", "lightgbm": "research", "onnxruntime": "inference"}
+EXTRA_OF = {"onnx": "research", "lightgbm": "research", "onnxruntime": "inference", "pyarrow": "research"}
 
 
 class ExtraMissing(ImportError):
@@ -15,7 +15,7 @@ def optional(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        extra = EXTRA_OF[module]
+        extra = EXTRA_OF[module.split(".", maxsplit=1)[0]]
         raise ExtraMissing(
             f"{module} is not installed ({error}): it comes with the extra {extra!r}; "
             f".venv/bin/uv pip install -r requirements/research.txt, or make lint, which installs all extras"

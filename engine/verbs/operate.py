@@ -1,4 +1,4 @@
-"""The operator's verbs: status, halt, resume, flatten, risk, config, validate."""
+"""The operator's verbs: status, halt, resume, flatten, config, validate."""
 
 import sys
 import time
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.config import Config
     from engine.verbs.living import LivingRun
 
-BAR_CELLS = 24
 SETTLE_S = 2.0  # a command reaches the core's views well within
 REFUSALS_SHOWN = 8
 
@@ -26,7 +25,7 @@ def configuration(config_path: str | None) -> "Config":
     return load(Path(config_path) if config_path else None)
 
 
-# -- status, risk ----------------------------------------------------------------------------------------------------
+# -- status ----------------------------------------------------------------------------------------------------------
 
 
 @click.command()
@@ -129,45 +128,6 @@ def journal_text(journal: dict[str, Any] | None) -> str:
         f"{journal['state']}, {journal['records']:,} records ({behind:,} not yet on disk), "
         f"commit p99 {journal['commit_p99_ns'] / 1e6:,.1f} ms"
     )
-
-
-@click.command()
-@config_option
-@json_option
-def risk(config_path: str | None, as_json: bool) -> None:
-    """Show each limit with its headroom."""
-    from engine.verbs.living import find_living, halted, limits, views
-
-    living = find_living(configuration(config_path))
-    row = views(living)["risk"]
-    result = {
-        "run": living.files.run_id,
-        "halted": halted(living, row),
-        "passed": int(row["orders_passed"]),
-        "refused": int(row["orders_refused"]),
-        "limits": limits(row),
-    }
-    emit(result, as_json, lambda: risk_text(result))
-
-
-def risk_text(result: dict[str, Any]) -> str:
-    width = max(len(row["name"]) for row in result["limits"])
-    lines = [f"run {result['run']}: {result['passed']:,} orders passed, {result['refused']:,} refused"]
-    for row in result["limits"]:
-        cells = round(row["share_left"] * BAR_CELLS)
-        bar = "█" * cells + "·" * (BAR_CELLS - cells)
-        left = f"{row['share_left']:>4.0%} left" if row["limit"] else "off"
-        lines.append(
-            f"{row['name']:<{width}}  {bar}  {amount(row['headroom']):>20} of {amount(row['limit']):<20} {left}"
-        )
-    if result["halted"]:
-        lines.append(f"HALTED {result['halted']['reason']}")
-    return "\n".join(lines)
-
-
-def amount(value: float) -> str:
-    """Whole numbers as such, others with two decimals."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 # -- halt, resume, flatten ---------------------------------------------------------------------------------------------

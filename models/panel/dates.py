@@ -1,0 +1,91 @@
+"""Dates as files write them: ISO texts, US dates, epoch numbers in four units, Arrow's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.faults import DataFault
+
+Array = np.ndarray[Any, Any]
+
+COLUMN_NAMES = ("date", "time", "datetime", "timestamp", "day", "unix")
+MISSING = frozenset({"", "na", "nan", "null", "none", "."})
+EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e8, "s"))
+
+
+def date_column(header: list[str]) -> int | None:
+    """The column that holds the dates; an unnamed first one is the index that data frames write."""
+    lower = [name.strip().lower() for name in header]
+    for name in COLUMN_NAMES:
+        if name in lower:
+            return lower.index(name)
+    return 0 if lower and lower[0] == "" else None
+
+
+def to_numbers(cells: Any) -> Array | None:
+    """float64 with NaN for an empty cell, or None when a cell holds something else."""
+    if isinstance(cells, np.ndarray):
+        return cells.astype(np.float64) if cells.dtype.kind in "iufb" else None
+    try:
+        return np.array([float("nan") if cell.strip().lower() in MISSING else float(cell) for cell in cells])
+    except ValueError:
+        return None
+
+
+def to_dates(cells: Any, path: Path) -> Array:
+    """datetime64[ns] from ISO texts, US dates, epoch numbers (each unit by its size) or Arrow's own dates."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
+        return cells.astype("datetime64[ns]")
+    numbers = to_numbers(cells)
+    if numbers is not None and len(numbers) and np.isfinite(numbers).all() and numbers.min() >= EPOCH_UNITS[-1][0]:
+        return from_epoch(numbers)
+    texts = [str(cell).strip() for cell in cells]
+    if texts and texts[0].count("/") == 2:
+        texts = from_slashes(texts, path)
+    dates = np.empty(len(texts), dtype="datetime64[ns]")
+    for row, text in enumerate(texts):
+        try:
+            dates[row] = np.datetime64(iso(text), "ns")
+            if np.isnat(dates[row]):
+                raise ValueError
+        except ValueError:
+            raise DataFault(f"{path}: {text!r} in row {row + 1} is no date; write it like 2008-01-31") from None
+    return dates
+
+
+def from_epoch(numbers: Array) -> Array:
+    """Seconds, ms, us or ns since 1970, told apart row by row: some venues changed the unit within one file."""
+    dates = np.empty(len(numbers), dtype="datetime64[ns]")
+    above = np.inf
+    for least, unit in EPOCH_UNITS:
+        rows = (numbers >= least) & (numbers < above)
+        dates[rows] = numbers[rows].astype(np.int64).astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+        above = least
+    return dates
+
+
+def from_slashes(texts: list[str], path: Path) -> list[str]:
+    """1/31/2008 or 31/1/2008 as ISO: which it is, a day above 12 somewhere in the column must tell."""
+    parts = [text.split(" ")[0].split("/") for text in texts]
+    try:
+        first, second = (max(int(part[i]) for part in parts) for i in (0, 1))
+        if (first > 12) == (second > 12):
+            raise DataFault(f"{path}: {texts[0]!r} may be day/month or month/day; write dates like 2008-01-31")
+        month, day = (1, 0) if first > 12 else (0, 1)
+        return [f"{int(part[2]):04d}-{int(part[month]):02d}-{int(part[day]):02d}" for part in parts]
+    except (ValueError, IndexError) as error:
+        if isinstance(error, DataFault):
+            raise
+        raise DataFault(f"{path}: not every date is written like {texts[0]!r}; write them like 2008-01-31") from None
+
+
+def iso(text: str) -> str:
+    """20080131, a trailing Z, +00:00, or 09-PM for the hour, as numpy reads them."""
+    text = text.removesuffix("Z").removesuffix("+00:00")
+    if len(text) >= 8 and text[:8].isdigit():
+        text = f"{text[:4]}-{text[4:6]}-{text[6:8]}{text[8:]}"
+    if text.endswith(("-AM", "-PM")):
+        hour = int(text[-5:-3]) % 12 + (12 if text.endswith("PM") else 0)
+        text = f"{text[:-5]}{hour:02d}:00"
+    return text

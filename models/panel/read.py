@@ -1,0 +1,154 @@
+"""Reads a panel from files and checks its dates."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.extras import optional
+from models.faults import DataFault, Fault
+from models.panel.dates import date_column, to_dates, to_numbers
+from models.panel.panel import Panel
+
+Array = np.ndarray[Any, Any]
+
+
+def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[str] = ()) -> Panel:
+    """One panel from files that hold different series of the same dates, or one file.
+
+    CSV (plain or .gz, a header line, commas or semicolons), Parquet and Feather (extra `research`). A column named
+    date, time or the like holds the dates; without one the rows are numbered. Columns that hold anything but
+    numbers are left out and noted. Raises Fault, DataFault, ExtraMissing, OSError.
+    """
+    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if not listed:
+        raise Fault("no data file was given")
+    panels = [read_file(Path(path)) for path in listed]
+    whole = panels[0] if len(panels) == 1 else joined(panels, [str(path) for path in listed])
+    return checked_dates(whole.only(columns), str(listed[0]))
+
+
+def read_file(path: Path) -> Panel:
+    """One file, every column that holds numbers."""
+    header, cells = columns_of(path)
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise DataFault(f"{path}: two columns are called {repeated[0]!r}; rename one")
+    dated = date_column(header)
+    rows = len(cells[0]) if cells else 0
+    dates = to_dates(cells[dated], path) if dated is not None else np.arange(rows).astype("datetime64[ns]")
+    names, values, left_out = [], [], []
+    for i, name in enumerate(header):
+        if i == dated:
+            continue
+        numbers = to_numbers(cells[i])
+        if numbers is None:
+            left_out.append(name.strip())
+        else:
+            names.append(name.strip())
+            values.append(numbers)
+    if not names or rows == 0:
+        raise DataFault(f"{path}: no column of numbers and rows; the first line must hold the names of the columns")
+    notes = (f"COLUMN_NOT_NUMBERS: {', '.join(left_out)} left out",) if left_out else ()
+    return Panel(tuple(names), dates, np.column_stack(values), dated is not None, notes)
+
+
+def columns_of(path: Path) -> tuple[list[str], list[Any]]:
+    """(header, a sequence of cells for each column)."""
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        return arrow_columns(optional("pyarrow.parquet").read_table, path)
+    if name.endswith((".feather", ".arrow")):
+        return arrow_columns(optional("pyarrow.feather").read_table, path)
+    raw = path.read_bytes()
+    try:
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataFault(f"{path}: the gzip file is damaged ({error}); fetch it again") from None
+    except UnicodeDecodeError as error:
+        raise DataFault(f"{path}: byte {error.start} is no text; give CSV, Parquet or Feather") from None
+    lines = list(table_lines(text))
+    if not lines:
+        raise DataFault(f"{path}: the file is empty")
+    header = lines[0][1]
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise DataFault(f"{path}: line {number} has {len(cells)} cells, the header {len(header)}")
+    return header, list(zip(*(cells for _, cells in lines[1:]), strict=True)) or [()] * len(header)
+
+
+def table_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of each line that holds something; a comment starts with # or, as some venues do, a URL."""
+    first = next((line for line in text.splitlines() if line.strip() and not is_remark(line)), "")
+    delimiter = ";" if first.count(";") > first.count(",") else "," if "," in first else "\t" if "\t" in first else ","
+    for number, line in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1):
+        if line and any(cell.strip() for cell in line) and not is_remark(line[0]):
+            yield number, line
+
+
+def is_remark(line: str) -> bool:
+    return line.lstrip().startswith(("#", "http://", "https://"))
+
+
+def arrow_columns(read: Callable[[str], Any], path: Path) -> tuple[list[str], list[Any]]:
+    if not path.exists():
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+    try:
+        found = read(str(path))
+    except Exception as error:  # pyarrow has no base class of its own for a damaged file
+        raise DataFault(f"{path}: cannot be read ({' '.join(str(error).split())[:120]})") from None
+    return list(found.column_names), [column.to_numpy() for column in found.columns]
+
+
+def joined(panels: list[Panel], paths: list[str]) -> Panel:
+    """Several files side by side on all their dates; a name that two files share gets its file's before it."""
+    if not all(panel.dated for panel in panels):
+        raise Fault("several files can only be joined by their dates, and one of them has no date column")
+    for panel, path in zip(panels, paths, strict=True):
+        checked_dates(panel, path)
+    dates = np.unique(np.concatenate([panel.dates for panel in panels]))
+    every = [name for panel in panels for name in panel.names]
+    names, values = [], []
+    for panel, path in zip(panels, paths, strict=True):
+        rows = np.searchsorted(dates, panel.dates)
+        stem = Path(path).name.split(".")[0]
+        for i, name in enumerate(panel.names):
+            column = np.full(len(dates), np.nan)
+            column[rows] = panel.values[:, i]
+            names.append(f"{stem}.{name}" if every.count(name) > 1 else name)
+            values.append(column)
+    return Panel(tuple(names), dates, np.column_stack(values), True, tuple(n for panel in panels for n in panel.notes))
+
+
+def checked_dates(panel: Panel, where: str) -> Panel:
+    """The same panel, oldest row first, every date once.
+
+    A file written newest first is turned round, and a row that repeats its date with the same values is left out; both
+    are noted. Raises DataFault on a date with two different values and on a date out of order.
+    """
+    if len(panel.dates) > 1 and panel.dates[0] > panel.dates[-1]:
+        turned = replace(panel, dates=panel.dates[::-1], values=panel.values[::-1])
+        panel = replace(turned, notes=(*turned.notes, f"NEWEST_FIRST: {len(panel.dates):,} rows turned round"))
+    steps = np.diff(panel.dates)
+    back = np.flatnonzero(steps < np.timedelta64(0))
+    if len(back):
+        row = int(back[0]) + 1
+        raise DataFault(f"{where}: {panel.place(row)} comes after {panel.place(row - 1)}; sort the file by date")
+    twice = np.flatnonzero(steps == np.timedelta64(0)) + 1
+    if len(twice) == 0:
+        return panel
+    for row in map(int, twice):
+        if not np.array_equal(panel.values[row], panel.values[row - 1], equal_nan=True):
+            raise DataFault(
+                f"{where}: the date {panel.place(row)} stands twice with different values ({len(twice):,} dates stand "
+                f"twice); keep one of each"
+            )
+    keep = np.ones(len(panel.dates), dtype=bool)
+    keep[twice] = False
+    note = f"DATE_REPEATED: {len(twice):,} rows left out that repeat a date with the same values"
+    return replace(panel, dates=panel.dates[keep], values=panel.values[keep], notes=(*panel.notes, note))
