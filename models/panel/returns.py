@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 SHOWN = 3  # places named in one line
 SPLIT_PERCENTILES = 6.0  # a split is this many times the 95th percentile of the absolute moves
-SPLIT_TOLERANCE = 0.06
+SPLIT_TOLERANCE = 0.03  # a 7-for-1 split with a day's move: 6.89; a fall of 52 % (AAPL, 2000-09-29, earnings): 2.08
 LOG_LEAST_SPLIT = 0.64  # of 1.9
 LEAST_PRICES = 20
 HOLE_STEPS = 5  # a weekend and a holiday are 4
@@ -98,7 +98,7 @@ def check_prices(panel: Panel) -> None:
 def suspected_splits(prices: Array) -> list[int]:
     """Rows whose price is a near-whole multiple or fraction of the one before, far beyond all that the series moves.
 
-    A split is one move of 1/2, 1/3, ... or 2, 3, ... (to 6 %) that is more than `SPLIT_PERCENTILES` times the 95th
+    A split is one move of 1/2, 1/3, ... or 2, 3, ... (to 3 %) that is more than `SPLIT_PERCENTILES` times the 95th
     percentile of the series' absolute log returns: a fall by half in a series whose 95th percentile is 12 % or more
     passes, for that may be a crash.
     """
