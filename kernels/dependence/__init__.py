@@ -1,0 +1,1 @@
+"""Covariance, dynamic correlation and rank dependence of many series: `reference.py` the truth, the rest compiled."""

@@ -1,0 +1,19 @@
+"""What moves together and how much: covariance, conditional correlation, copulas; always positive definite."""
+
+from models.dependence.correlation import nearest_correlation, positive_definite
+from models.dependence.covariance import Covariance, ewma_covariance, ledoit_wolf
+from models.dependence.fit import fit_ccc, fit_dcc
+from models.dependence.result import DependenceFit, Dynamics, Health
+
+__all__ = [
+    "Covariance",
+    "DependenceFit",
+    "Dynamics",
+    "Health",
+    "ewma_covariance",
+    "fit_ccc",
+    "fit_dcc",
+    "ledoit_wolf",
+    "nearest_correlation",
+    "positive_definite",
+]
