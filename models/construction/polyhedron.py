@@ -1,0 +1,218 @@
+"""Constraints as sparse matrices, their linear programme, and, when they contradict each other, which ones do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from models.construction.constraints import FEASIBLE_TO, Array, Constraints
+
+ONE_BY_ONE = 60  # so many bounds are tried one by one for the contradiction, more only as a whole
+
+
+@dataclass(frozen=True)
+class Polyhedron:
+    """equal x = equal_to, within x <= within_to, over x = (weights[, sizes of the weights, for the gross limit])."""
+
+    equal: Any  # sparse (rows, variables)
+    equal_to: Array
+    within: Any
+    within_to: Array
+    names_equal: tuple[str, ...]
+    names_within: tuple[str, ...]
+    weights: int  # the first of the variables
+
+    @property
+    def variables(self) -> int:
+        return int(self.within.shape[1])
+
+    def padded(self, linear: Array) -> Array:
+        """A vector over the weights as one over all variables."""
+        return np.concatenate([linear, np.zeros(self.variables - self.weights)])
+
+
+def polyhedron(constraints: Constraints) -> Polyhedron:
+    """The set of the constraints; sizes are variables s with -s <= w <= s and sum s <= gross."""
+    count = len(constraints.names)
+    lifted = count if constraints.gross is not None else 0
+    eye, wide = sparse.identity(count, format="csr"), sparse.csr_matrix((count, lifted))
+    equal, within = _rows(constraints)
+    blocks, limits = [np.array([row for _, row, _ in within]).reshape(-1, count)], [limit for *_, limit in within]
+    names = [name for name, *_ in within]
+    matrices = [sparse.hstack([sparse.csr_matrix(blocks[0]), sparse.csr_matrix((len(within), lifted))])]
+    for label, sign, bound in (("upper", 1.0, constraints.upper), ("lower", -1.0, constraints.lower)):
+        there = np.flatnonzero(np.isfinite(bound))
+        matrices.append(sparse.hstack([sign * eye[there], wide[there]]))
+        limits += (sign * bound[there]).tolist()
+        names += [f"{label} bound of {constraints.names[i]}" for i in there]
+    if constraints.gross is not None:
+        matrices += [
+            sparse.hstack([eye, -eye]), sparse.hstack([-eye, -eye]),
+            sparse.csr_matrix(np.concatenate([np.zeros(count), np.ones(count)])),
+        ]  # fmt: skip
+        limits += [0.0] * (2 * count) + [constraints.gross]
+        names += ["gross limit"] * (2 * count + 1)
+    left = np.array([row for _, row, _ in equal]).reshape(-1, count)
+    return Polyhedron(
+        sparse.hstack([sparse.csr_matrix(left), sparse.csr_matrix((len(equal), lifted))]).tocsr(),
+        np.array([limit for *_, limit in equal], dtype=np.float64),
+        sparse.vstack(matrices).tocsr(),
+        np.array(limits, dtype=np.float64),
+        tuple(name for name, *_ in equal),
+        tuple(names),
+        count,
+    )
+
+
+_Rows = list[tuple[str, Array, float]]
+
+
+def _rows(constraints: Constraints) -> tuple[_Rows, _Rows]:
+    """(equalities, upper limits) of the budget and the rows."""
+    equal: _Rows = []
+    within: _Rows = []
+    if constraints.budget is not None:
+        equal.append(("budget", np.ones(len(constraints.names)), constraints.budget))
+    for row in constraints.rows:
+        if row.low == row.high:
+            equal.append((row.name, row.coefficients, row.high))
+            continue
+        if row.high < np.inf:
+            within.append((row.name, row.coefficients, row.high))
+        if row.low > -np.inf:
+            within.append((row.name, -row.coefficients, -row.low))
+    return equal, within
+
+
+def linear_vertex(linear: Array, shape: Polyhedron, time_limit_s: float) -> Array | None:
+    """Weights (n,) that make linear @ weights smallest over the set; None without an answer in time."""
+    if time_limit_s <= 0:
+        return None
+    found = linprog(
+        shape.padded(linear),
+        A_ub=shape.within if shape.within.shape[0] else None,
+        b_ub=shape.within_to if shape.within.shape[0] else None,
+        A_eq=shape.equal if shape.equal.shape[0] else None,
+        b_eq=shape.equal_to if shape.equal.shape[0] else None,
+        bounds=(None, None),
+        method="highs",
+        options={"time_limit": time_limit_s},
+    )
+    return None if found.status != 0 else np.asarray(found.x[: shape.weights], dtype=np.float64)
+
+
+# -- contradictions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Constraints that no weights satisfy together, and the weights that miss them by least (their sum of misses)."""
+
+    text: str
+    nearest: Array
+    missed: tuple[tuple[str, float], ...]
+
+
+def contradiction(constraints: Constraints, time_limit_s: float = 5.0) -> Contradiction | None:
+    """What contradicts what, or None when the set is not empty. Bounds that cross are named first."""
+    crossed = np.flatnonzero(constraints.lower > constraints.upper)
+    if len(crossed):
+        i = int(crossed[0])
+        middle = 0.5 * (constraints.lower + constraints.upper)
+        missed = (f"lower bound of {constraints.names[i]}", float(constraints.lower[i] - constraints.upper[i]))
+        text = (
+            f"{constraints.names[i]}: lower bound {constraints.lower[i]:g} lies above upper bound "
+            f"{constraints.upper[i]:g}"
+        )
+        return Contradiction(text, np.where(np.isfinite(middle), middle, 0.0), (missed,))
+    return _sums_against_budget(constraints) or _elastic(constraints, time_limit_s)
+
+
+def _sums_against_budget(constraints: Constraints) -> Contradiction | None:
+    """The commonest mistake: bounds whose sum does not reach the budget."""
+    budget = constraints.budget
+    if budget is None:
+        return None
+    least, most = float(constraints.lower.sum()), float(constraints.upper.sum())
+    for label, bound, total, wrong in (
+        ("upper", constraints.upper, most, most < budget - FEASIBLE_TO),
+        ("lower", constraints.lower, least, least > budget + FEASIBLE_TO),
+    ):
+        if wrong:
+            side = "at most" if label == "upper" else "at least"
+            text = f"budget {budget:g} against the {label} bounds of {len(bound)} names, which sum to {side} {total:g}"
+            return Contradiction(text, bound.copy(), (("budget", abs(budget - total)),))
+    return None
+
+
+def _elastic(constraints: Constraints, time_limit_s: float) -> Contradiction | None:
+    """By a linear programme in which every row may be missed at a price of one: zero when the set is not empty."""
+    shape = polyhedron(constraints)
+    every = np.ones(len(shape.names_within), dtype=bool), np.ones(len(shape.names_equal), dtype=bool)
+    nearest, missed = _least_misses(shape, *every, time_limit_s)
+    if nearest is None or missed <= FEASIBLE_TO:
+        return None
+    core = _irreducible(shape, time_limit_s)
+    gaps = constraints.shortfalls(nearest)
+    return Contradiction("; ".join(_described(constraints, core)), nearest, tuple(gaps))
+
+
+def _least_misses(shape: Polyhedron, within: Any, equal: Any, time_limit_s: float) -> tuple[Array | None, float]:
+    """(weights, sum of misses) with only the chosen rows."""
+    rows, equals = shape.within[within], shape.equal[equal]
+    m, e, n = rows.shape[0], equals.shape[0], shape.variables
+    found = linprog(
+        np.concatenate([np.zeros(n), np.ones(m + 2 * e)]),
+        A_ub=sparse.hstack([rows, -sparse.identity(m), sparse.csr_matrix((m, 2 * e))]) if m else None,
+        b_ub=shape.within_to[within] if m else None,
+        A_eq=sparse.hstack([equals, sparse.csr_matrix((e, m)), sparse.identity(e), -sparse.identity(e)]) if e else None,
+        b_eq=shape.equal_to[equal] if e else None,
+        bounds=[(None, None)] * n + [(0.0, None)] * (m + 2 * e),
+        method="highs",
+        options={"time_limit": time_limit_s},
+    )
+    if found.status != 0:
+        return None, 0.0
+    return np.asarray(found.x[: shape.weights]), float(found.fun)
+
+
+def _irreducible(shape: Polyhedron, time_limit_s: float) -> list[str]:
+    """Names of a smallest contradicting set: whatever can be left out with the rest still contradicting is."""
+    names = list(dict.fromkeys([*shape.names_equal, *shape.names_within]))
+    bounds = [name for name in names if name.startswith(("upper bound of ", "lower bound of "))]
+    groups = [[name] for name in names if name not in set(bounds)]
+    if len(bounds) <= ONE_BY_ONE:
+        groups = [[name] for name in bounds] + groups
+    else:
+        groups = [[b for b in bounds if b.startswith(side)] for side in ("upper", "lower")] + groups
+    kept = set(names)
+    for group in groups:
+        trial = kept - set(group)
+        within = np.array([name in trial for name in shape.names_within], dtype=bool)
+        equal = np.array([name in trial for name in shape.names_equal], dtype=bool)
+        _, missed = _least_misses(shape, within, equal, time_limit_s)
+        if missed > FEASIBLE_TO:
+            kept = trial
+    return [name for name in names if name in kept]
+
+
+def _described(constraints: Constraints, core: list[str]) -> list[str]:
+    """Each constraint of the core with its limit; many bounds as one phrase."""
+    rows = {row.name: row for row in constraints.rows}
+    found = []
+    for name in core:
+        if name == "budget":
+            found.append(f"budget {constraints.budget:g}")
+        elif name == "gross limit":
+            found.append(f"gross limit {constraints.gross:g}")
+        elif name in rows:
+            found.append(f"{name} in {rows[name].low:g} .. {rows[name].high:g}")
+    for side, bound in (("upper", constraints.upper), ("lower", constraints.lower)):
+        prefix = f"{side} bound of "
+        mine = [constraints.names.index(name.removeprefix(prefix)) for name in core if name.startswith(prefix)]
+        if mine:
+            shown = ", ".join(f"{constraints.names[i]} {bound[i]:g}" for i in mine[:4])
+            found.append(f"{side} bounds ({shown}{', ...' if len(mine) > 4 else ''})")
+    return found
