@@ -1,6 +1,15 @@
 """Regimes of a series of returns: hidden Markov model and mixture, published causally; changes detected online."""
 
 from models.regimes.config import RegimeSettings
+from models.regimes.detection import (
+    Alarm,
+    BayesianChanges,
+    BayesianSettings,
+    Cusum,
+    CusumSettings,
+    bayesian_alarms,
+    cusum_alarms,
+)
 from models.regimes.health import Health
 from models.regimes.hidden_markov import HmmFit, fit_hmm, fit_mixture
 from models.regimes.published import (
@@ -14,6 +23,11 @@ from models.regimes.published import (
 )
 
 __all__ = [
+    "Alarm",
+    "BayesianChanges",
+    "BayesianSettings",
+    "Cusum",
+    "CusumSettings",
     "FitVersion",
     "Health",
     "HmmFit",
@@ -21,7 +35,9 @@ __all__ = [
     "RegimeChange",
     "RegimeSettings",
     "RegimeStream",
+    "bayesian_alarms",
     "changes",
+    "cusum_alarms",
     "fit_hmm",
     "fit_mixture",
     "joined",

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from models.regimes.detection import CusumSettings
 from models.regimes.hidden_markov import MOST_STATES, observations_needed
 
 
@@ -18,6 +19,8 @@ class RegimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seed: int = 0
     starts: int = 3  # beside the previous fit
     errors: bool = False  # standard errors with every fit
+    refit_on_change: bool = False  # also when a CUSUM on the scores says that the model no longer fits
+    cusum: CusumSettings = CusumSettings()
 
     def __post_init__(self) -> None:
         if not 1 <= self.states <= MOST_STATES:

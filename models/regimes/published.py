@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from kernels.regimes import cpu
 from models.faults import DataFault, Fault
 from models.regimes.config import RegimeSettings
+from models.regimes.detection import Cusum
 from models.regimes.hidden_markov import HmmFit, fit
 
 Array = NDArray[np.float64]
@@ -83,6 +84,7 @@ class RegimeStream:
         self._next_fit = settings.minimum
         self._active: FitVersion | None = None
         self._probabilities: Array = np.full(settings.states, np.nan)
+        self._cusum = Cusum(settings.cusum)
 
     @property
     def active(self) -> FitVersion | None:
@@ -106,8 +108,10 @@ class RegimeStream:
         while at < fresh.size:
             if self._count >= self._next_fit:
                 self._refit()
-            size = min(fresh.size - at, self._next_fit - self._count)
+            size = 1 if self.settings.refit_on_change else min(fresh.size - at, self._next_fit - self._count)
             self._filter(fresh[at : at + size], published, at)
+            if self.settings.refit_on_change and self._cusum.observe(published.scores[at : at + size])[0][0] >= 0:
+                self.refit_now()
             at += size
         return published
 

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from engine.verbs.output import emit, json_option, progress, table
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from models.regimes import FitVersion, Published, RegimeSettings
 
 SHOWN = 12  # changes printed for people
+ALARMS = 6
 
 
 @click.command()
@@ -24,6 +26,7 @@ SHOWN = 12  # changes printed for people
 @click.option("--window", type=int, default=1_000, show_default=True, help="Fitted on the last so many; 0: on all.")
 @click.option("--minimum", type=int, help="Nothing is published before so many; 250, or the window if that is less.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--refit-on-change", is_flag=True, help="Also refit when the model no longer fits (CUSUM).")
 @click.option("--report", "report_path", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
 @json_option
 def regime(
@@ -36,6 +39,7 @@ def regime(
     window: int,
     minimum: int | None,
     seed: int,
+    refit_on_change: bool,
     report_path: str | None,
     as_json: bool,
 ) -> None:
@@ -50,7 +54,7 @@ def regime(
     from models.regimes import publish
 
     began = time.perf_counter()
-    settings = settings_of(model, states, refit, window, minimum, seed)
+    settings = settings_of(model, states, refit, window, minimum, seed, refit_on_change)
     panel, returns = series_of(data_path, column, are_returns)
     progress(f"{returns.names[0]}: {len(returns.dates):,} returns", as_json)
     published, versions = publish(returns.values[:, 0], settings)
@@ -62,7 +66,9 @@ def regime(
     emit(result, as_json, lambda: human(result))
 
 
-def settings_of(model: str, states: int, refit: int, window: int, minimum: int | None, seed: int) -> "RegimeSettings":
+def settings_of(
+    model: str, states: int, refit: int, window: int, minimum: int | None, seed: int, on_change: bool
+) -> "RegimeSettings":
     """The settings, a mistake in them as one line."""
     from models.faults import Fault
     from models.regimes import RegimeSettings
@@ -70,7 +76,15 @@ def settings_of(model: str, states: int, refit: int, window: int, minimum: int |
     if minimum is None:
         minimum = min(250, window) if window else 250
     try:
-        return RegimeSettings(kind=model, states=states, refit=refit, window=window, minimum=minimum, seed=seed)  # type: ignore[arg-type]
+        return RegimeSettings(
+            kind=model,  # type: ignore[arg-type]
+            states=states,
+            refit=refit,
+            window=window,
+            minimum=minimum,
+            seed=seed,
+            refit_on_change=on_change,
+        )
     except ValueError as error:
         raise Fault(str(error)) from None
 
@@ -92,7 +106,6 @@ def result_of(
 ) -> dict[str, Any]:
     """What the verb shows. Raises DataFault when no fit was healthy: nothing was published."""
     from models.faults import DataFault
-    from models.regimes import changes
 
     used = [version for version in versions if version.used]
     if not used:
@@ -107,23 +120,49 @@ def result_of(
         "to": returns.place(len(returns.dates) - 1),
         "states": states_of(last, published),
         "transition": last.fit.transition.tolist(),
-        "changes": [
-            {
-                "date": returns.place(change.index),
-                "index": change.index,
-                "from": change.before,
-                "to": change.after,
-                "probability": change.probability,
-                "fit_version": change.version,
-            }
-            for change in changes(published)
-        ],
+        "changes": changes_of(returns, published),
+        "alarms": alarms_of(returns, settings, published),
         "fit_versions": [version_row(version, returns) for version in versions],
         "label_jumps": sum(version.label_jumps for version in versions),
         "published": timeline(returns, published),
-        "settings": {name: getattr(settings, name) for name in settings.__struct_fields__},
+        "settings": msgspec.structs.asdict(settings),
         "notes": [*returns.notes, *refused(versions)],
     }
+
+
+def changes_of(returns: "Panel", published: "Published") -> list[dict[str, Any]]:
+    """Where the likeliest state became another, as could be seen on that date."""
+    from models.regimes import changes
+
+    return [
+        {
+            "date": returns.place(change.index),
+            "index": change.index,
+            "from": change.before,
+            "to": change.after,
+            "probability": change.probability,
+            "fit_version": change.version,
+        }
+        for change in changes(published)
+    ]
+
+
+def alarms_of(returns: "Panel", settings: "RegimeSettings", published: "Published") -> list[dict[str, Any]]:
+    """What CUSUM (the model no longer fits) and the Bayesian detection (a new run began) announced, oldest first."""
+    from models.regimes import BayesianSettings, bayesian_alarms, cusum_alarms
+
+    found = cusum_alarms(published.scores, settings.cusum)
+    found += bayesian_alarms(returns.values[:, 0], BayesianSettings())[0]
+    return [
+        {
+            "date": returns.place(alarm.index),
+            "index": alarm.index,
+            "kind": alarm.kind,
+            "side": alarm.side,
+            "since": returns.place(alarm.since),
+        }
+        for alarm in sorted(found, key=lambda alarm: alarm.index)
+    ]
 
 
 def states_of(last: "FitVersion", published: "Published") -> list[dict[str, Any]]:
@@ -215,6 +254,8 @@ def human(result: dict[str, Any]) -> str:
         f"{len(versions)} fits, {sum(version['used'] for version in versions)} used; "
         f"{result['label_jumps']} label jumps; {len(shifts)} changes of regime" + (", the last:" if recent else ""),
         *recent,
+        f"{len(result['alarms'])} alarms of change detection" + (", the last:" if result["alarms"] else ""),
+        *(f"  {row['date']}  {row['kind']}, {row['side']} since {row['since']}" for row in result["alarms"][-ALARMS:]),
         *result["notes"],
         f"report: {result['report']}",
     ]

@@ -56,7 +56,13 @@ def write_report(
             probability_chart(returns, published, settings.states),
             volatility_chart(returns, used, settings.states),
         ],
-        tables=[states_table(result), transition_table(result), changes_table(result), versions_table(result)],
+        tables=[
+            states_table(result),
+            transition_table(result),
+            changes_table(result),
+            alarms_table(result),
+            versions_table(result),
+        ],
         footer="Filtered probabilities only: no value uses a later date, and no refit rewrites one.",
     )
     write_page(page, path)
@@ -185,6 +191,20 @@ def changes_table(result: dict[str, Any]) -> Table:
             for row in reversed(shifts[-CHANGES_SHOWN:])
         ],
         frozenset(["date"]),
+        note,
+    )
+
+
+def alarms_table(result: dict[str, Any]) -> Table:
+    alarms = result["alarms"]
+    note = "CUSUM: the model in use no longer fits. Bayesian: a new run has probably begun."
+    if len(alarms) > CHANGES_SHOWN:
+        note += f" The last {CHANGES_SHOWN} of {len(alarms):,}."
+    return Table(
+        "Alarms of change detection",
+        ["date", "method", "what changed", "since"],
+        [[row["date"], row["kind"], row["side"], row["since"]] for row in reversed(alarms[-CHANGES_SHOWN:])],
+        frozenset(["date", "method", "what changed", "since"]),
         note,
     )
 
