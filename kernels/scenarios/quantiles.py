@@ -1,0 +1,95 @@
+"""Looks up the tables of `tables.py`, compiled: words to normals, to Student's mixing factor, to margins."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from kernels.scenarios.tables import PROBABILITY_BITS, SCORE_BITS, SMALLEST_EXPONENT
+
+Floats = NDArray[np.float64]
+Word = Any  # a uint64 scalar
+
+PROBABILITY_SHIFT = 52 - PROBABILITY_BITS
+PROBABILITY_BASE = (1023 + SMALLEST_EXPONENT) << PROBABILITY_BITS
+PROBABILITY_LOCAL = (1 << PROBABILITY_SHIFT) - 1
+PROBABILITY_UNIT = 2.0**-PROBABILITY_SHIFT
+SCORE_SHIFT = 52 - SCORE_BITS
+SCORE_BASE = 1023 << SCORE_BITS
+SCORE_LOCAL = (1 << SCORE_SHIFT) - 1
+SCORE_UNIT = 2.0**-SCORE_SHIFT
+HALF_BITS = (1 << 52) - 1
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def tail_probability(word: Word) -> Any:
+    """Distance (2 m + 1) 2**-54 of a uniform from its nearer end: the first bit is the end, m the next 52."""
+    return np.float64(np.int64((word >> np.uint64(11)) & np.uint64(HALF_BITS))) * 2.0**-53 + 2.0**-54
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def polynomial(table: Floats, piece: Word, local: float) -> Any:
+    """Degree 5 by Horner: five products, five sums, no fused operation."""
+    value = table[piece, 5]
+    value = value * local + table[piece, 4]
+    value = value * local + table[piece, 3]
+    value = value * local + table[piece, 2]
+    value = value * local + table[piece, 1]
+    return value * local + table[piece, 0]
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def at_probability(table: Floats, v: float) -> Any:
+    """A table over probabilities at v = (2 m + 1) 2**-54 below 1/2."""
+    bits = np.float64(v).view(np.uint64)
+    piece = np.uint64(bits >> np.uint64(PROBABILITY_SHIFT)) - np.uint64(PROBABILITY_BASE)
+    return polynomial(table, piece, np.float64(np.int64(bits & np.uint64(PROBABILITY_LOCAL))) * PROBABILITY_UNIT - 0.5)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def at_score(table: Floats, x: float) -> Any:
+    """A table over scores at |x|; beyond its end, its last piece."""
+    bits = np.float64(1.0 + abs(x)).view(np.uint64)
+    piece = np.uint64(bits >> np.uint64(SCORE_SHIFT)) - np.uint64(SCORE_BASE)
+    piece = min(piece, np.uint64(len(table) - 1))
+    return polynomial(table, piece, np.float64(np.int64(bits & np.uint64(SCORE_LOCAL))) * SCORE_UNIT - 0.5)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def to_normals(words: NDArray[np.uint64], count: int, table: Floats, normals: Floats) -> None:
+    """Standard normals (count,) of words (count,); `table` of `tables.normal_table`."""
+    for i in range(count):
+        value = at_probability(table, tail_probability(words[i]))
+        normals[i] = -value if words[i] >> np.uint64(63) else value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def to_mixing(words: NDArray[np.uint64], count: int, table: Floats, mixing: Floats) -> None:
+    """Mixing factors (count,) of words (count,); `table` of `tables.mixing_table`, its side the first bit."""
+    for i in range(count):
+        mixing[i] = at_probability(table[np.int64(words[i] >> np.uint64(63))], tail_probability(words[i]))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def to_margin(scores: Floats, count: int, table: Floats) -> None:
+    """Scores (count,) of a copula to a margin, in place; `table` of `tables.t_margin_table`."""
+    for i in range(count):
+        value = at_score(table, scores[i])
+        scores[i] = -value if scores[i] < 0.0 else value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def to_empirical(scores: Floats, count: int, table: Floats, ordered: Floats) -> None:
+    """Scores (count,) to the quantiles of `ordered` (n,) ascending at rank (n + 1) p, in place, the ends held.
+
+    `table` of `tables.probability_table`.
+    """
+    n = len(ordered)
+    for i in range(count):
+        below = at_score(table, scores[i])
+        rank = (n + 1) * below if scores[i] < 0.0 else (n + 1) - (n + 1) * below
+        rank = min(max(rank, 1.0), n * 1.0)
+        lower = min(np.int64(rank), n - 1)
+        fraction = rank - lower
+        scores[i] = ordered[lower - 1] + fraction * (ordered[lower] - ordered[lower - 1])
