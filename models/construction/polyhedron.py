@@ -1,5 +1,6 @@
 """Constraints as sparse matrices, their linear programme, and, when they contradict each other, which ones do."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +92,7 @@ def linear_vertex(linear: Array, shape: Polyhedron, time_limit_s: float) -> Arra
     if time_limit_s <= 0:
         return None
     found = linprog(
-        shape.padded(linear),
+        shape.padded(linear / (float(np.abs(linear).max(initial=0.0)) or 1.0)),
         A_ub=shape.within if shape.within.shape[0] else None,
         b_ub=shape.within_to if shape.within.shape[0] else None,
         A_eq=shape.equal if shape.equal.shape[0] else None,
@@ -116,7 +117,10 @@ class Contradiction:
 
 
 def contradiction(constraints: Constraints, time_limit_s: float = 5.0) -> Contradiction | None:
-    """What contradicts what, or None when the set is not empty. Bounds that cross are named first."""
+    """What contradicts what, or None when the set is not empty. Bounds that cross are named first.
+
+    Short of time it names more constraints than needed, or returns None without having looked at the rows.
+    """
     crossed = np.flatnonzero(constraints.lower > constraints.upper)
     if len(crossed):
         i = int(crossed[0])
@@ -127,7 +131,10 @@ def contradiction(constraints: Constraints, time_limit_s: float = 5.0) -> Contra
             f"{constraints.upper[i]:g}"
         )
         return Contradiction(text, np.where(np.isfinite(middle), middle, 0.0), (missed,))
-    return _sums_against_budget(constraints) or _elastic(constraints, time_limit_s)
+    found = _sums_against_budget(constraints)
+    if found is not None or constraints.box_and_budget_only:
+        return found
+    return _elastic(constraints, time.perf_counter() + time_limit_s)
 
 
 def _sums_against_budget(constraints: Constraints) -> Contradiction | None:
@@ -147,20 +154,23 @@ def _sums_against_budget(constraints: Constraints) -> Contradiction | None:
     return None
 
 
-def _elastic(constraints: Constraints, time_limit_s: float) -> Contradiction | None:
+def _elastic(constraints: Constraints, deadline: float) -> Contradiction | None:
     """By a linear programme in which every row may be missed at a price of one: zero when the set is not empty."""
     shape = polyhedron(constraints)
     every = np.ones(len(shape.names_within), dtype=bool), np.ones(len(shape.names_equal), dtype=bool)
-    nearest, missed = _least_misses(shape, *every, time_limit_s)
+    nearest, missed = _least_misses(shape, *every, deadline)
     if nearest is None or missed <= FEASIBLE_TO:
         return None
-    core = _irreducible(shape, time_limit_s)
+    core = _irreducible(shape, deadline)
     gaps = constraints.shortfalls(nearest)
     return Contradiction("; ".join(_described(constraints, core)), nearest, tuple(gaps))
 
 
-def _least_misses(shape: Polyhedron, within: Any, equal: Any, time_limit_s: float) -> tuple[Array | None, float]:
+def _least_misses(shape: Polyhedron, within: Any, equal: Any, deadline: float) -> tuple[Array | None, float]:
     """(weights, sum of misses) with only the chosen rows."""
+    remaining = deadline - time.perf_counter()
+    if remaining <= 0.0:
+        return None, 0.0
     rows, equals = shape.within[within], shape.equal[equal]
     m, e, n = rows.shape[0], equals.shape[0], shape.variables
     found = linprog(
@@ -171,14 +181,14 @@ def _least_misses(shape: Polyhedron, within: Any, equal: Any, time_limit_s: floa
         b_eq=shape.equal_to[equal] if e else None,
         bounds=[(None, None)] * n + [(0.0, None)] * (m + 2 * e),
         method="highs",
-        options={"time_limit": time_limit_s},
+        options={"time_limit": remaining},
     )
     if found.status != 0:
         return None, 0.0
     return np.asarray(found.x[: shape.weights]), float(found.fun)
 
 
-def _irreducible(shape: Polyhedron, time_limit_s: float) -> list[str]:
+def _irreducible(shape: Polyhedron, deadline: float) -> list[str]:
     """Names of a smallest contradicting set: whatever can be left out with the rest still contradicting is."""
     names = list(dict.fromkeys([*shape.names_equal, *shape.names_within]))
     bounds = [name for name in names if name.startswith(("upper bound of ", "lower bound of "))]
@@ -192,7 +202,7 @@ def _irreducible(shape: Polyhedron, time_limit_s: float) -> list[str]:
         trial = kept - set(group)
         within = np.array([name in trial for name in shape.names_within], dtype=bool)
         equal = np.array([name in trial for name in shape.names_equal], dtype=bool)
-        _, missed = _least_misses(shape, within, equal, time_limit_s)
+        _, missed = _least_misses(shape, within, equal, deadline)
         if missed > FEASIBLE_TO:
             kept = trial
     return [name for name in names if name in kept]
