@@ -4,11 +4,12 @@ A whole run on this machine (built-in exchange, feed, core, gateway, journal, fo
 command and an eager market maker, for `seconds`; the row is read from the histograms that the processes keep in shared
 memory. Nothing is simulated: sockets, JSON, journal and risk are those of every run.
 
-    tick_to_send   feed's callback with the frame (recv returned) -> the gateway's send returned: the row itself
+    tick_to_send   feed's callback with the frame (recv returned) -> the gateway calls send: the row itself
     accept         of it in the feed: decoded, synchronised, in the market ring
     market_age     feed's callback -> the core takes the record
     tick_to_order  the core took the record -> its order lies in the order ring
-    handle         the gateway saw the order in the ring -> its send returned
+    order_age      feed's callback -> the gateway saw the order in the ring
+    handle         the gateway saw the order in the ring -> it calls send
 
 Wire to wire beside it is seen from the exchange's side: its send of the frame called -> the order decoded there. The
 exchange notes both (`record_sends`), and the journal joins them: an order names the record that caused it, the record
@@ -48,6 +49,7 @@ PARTS = (
     ("feed", "accept"),
     ("core", "market_age"),
     ("core", "tick_to_order"),
+    ("gateway", "order_age"),
     ("gateway", "handle"),
     ("gateway", "tick_to_send"),
 )

@@ -79,6 +79,7 @@ COUNTERS = (
 HISTOGRAMS = ("tick_to_order", "market_age")  # and slot.NAME for each slot
 
 cdef int64_t TIME_STEP_NS = 1_000_000
+cdef int64_t LINGER_NS = 20_000  # on shared cores: how long after the last input the loop looks before it sleeps
 
 
 def stamp_counter_ns():
@@ -113,6 +114,8 @@ cdef class CoreLoop:
     cdef list _owners
     cdef int source_count
     cdef int strategy                     # ipc.waiting
+    cdef waiting.Watch watches[SOURCES]   # what wakes the loop on shared cores
+    cdef int64_t busy_ns                  # when the last input was taken
     cdef Message *inbox
     cdef object _memory
     cdef int64_t made                     # messages of source LOOP so far
@@ -143,6 +146,8 @@ cdef class CoreLoop:
                 self._owners.append(sources[source])
                 self.consumers[self.source_count] = <void *> (<Consumer?> sources[source])
                 self.sources[self.source_count] = source
+                self.watches[self.source_count].word = (<Consumer> sources[source])._head_word
+                self.watches[self.source_count].sleeping = (<Consumer> sources[source])._sleeping
                 self.source_count += 1
         for i, name in enumerate(core.names):
             self.slots[i] = counters.histogram(f"slot.{name}")
@@ -206,8 +211,23 @@ cdef class CoreLoop:
             taken += self._drain(i, time_ns)
             if load(&self.stop_word) >= 0:
                 return
-        if taken == 0:
-            waiting.wait(self.strategy, NULL, 0, NULL, 0)
+        if taken:
+            self.busy_ns = time_ns
+        else:
+            self._idle(time_ns)
+
+    cdef void _idle(self, int64_t time_ns) noexcept nogil:
+        """Nothing came. On shared cores it looks on for LINGER_NS and then sleeps until woken or the next millisecond."""
+        cdef int64_t left = self.last_time_ns + TIME_STEP_NS - time_ns
+        cdef int i
+        if self.strategy == waiting.WAIT_SPIN:
+            waiting.wait(waiting.WAIT_SPIN, NULL, 0, NULL, 0)
+        elif time_ns - self.busy_ns < LINGER_NS:
+            waiting.wait(waiting.WAIT_BRIEF, NULL, 0, NULL, 0)
+        elif left > 0:
+            for i in range(self.source_count):
+                self.watches[i].seen = (<Consumer> self.consumers[i]).position
+            waiting.wait_any(self.watches, self.source_count, left)
 
     cdef int64_t _drain(self, int i, int64_t time_ns) noexcept nogil:
         cdef int64_t count, at = 0, size, j, source = self.sources[i]

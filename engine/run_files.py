@@ -16,7 +16,7 @@ class RunFiles:
     """Paths of one run.
 
     DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
-    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts  *.socket
+    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts  *.bell  *.socket
     """
 
     run_id: str
@@ -56,6 +56,10 @@ class RunFiles:
     @property
     def attempts(self) -> Path:
         return self.shared / "attempts"
+
+    @property
+    def gateway_bell(self) -> Path:
+        return self.shared / "gateway.bell"
 
     @property
     def core_socket(self) -> Path:

@@ -1,6 +1,7 @@
 SPIN: int
 YIELD: int
 BLOCK: int
+BRIEF: int
 NAMES: dict[int, str]
 
 def choose(spinners: int) -> int:

@@ -1,6 +1,7 @@
 """The feed process: market data from the venue into the market ring, which never waits for anybody."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -13,11 +14,13 @@ import uvloop
 from engine import clock
 from engine.feed.binance import MARKETS
 from engine.feed.config import FeedConfig
+from engine.feed.frames import FeedLane
 from engine.feed.session import FeedSession
 from engine.feed.sync import FeedHandler
 from engine.run_files import RunFiles
 from ipc.bus import Heartbeat, Publisher
 from ipc.counters import Counters
+from ipc.doorbell import BellRope
 from ipc.instruments import Contract
 from ipc.ring import Ring
 from ipc.segment import SegmentError
@@ -59,7 +62,10 @@ class FeedProcess:
         self._health = Publisher(files.health_socket)
         self._core_counters = files.counters("core")
         self._lapped = 0
+        self._gateway_bell = files.gateway_bell
+        self._rope: BellRope | None = None
         self._sessions: list[FeedSession] = []
+        self._lanes: list[FeedLane] = []
         self._handlers: list[FeedHandler] = []
         instruments = np.load(files.instruments)
         for contract in np.unique(instruments["contract"]):
@@ -69,6 +75,7 @@ class FeedProcess:
         """A handler sees the whole table, so that its rows are the run's; its session subscribes to its market only."""
         settings = self._settings
         handler = FeedHandler(instruments, contract, settings.feed)
+        lane = FeedLane(handler, self._producer, self._counters)
         symbols = {row["symbol"].decode(): i for i, row in enumerate(instruments) if row["contract"] == contract}
         market = MARKETS[Contract.SPOT if settings.address else contract]
         stream_url = f"ws://{settings.address}" if settings.address else market.stream_url
@@ -76,14 +83,31 @@ class FeedProcess:
         self._handlers.append(handler)
         self._sessions.append(
             FeedSession(
-                handler, symbols, stream_url, rest_url + market.depth_path, settings.feed, self._publish, os.getpid()
+                handler,
+                symbols,
+                stream_url,
+                rest_url + market.depth_path,
+                settings.feed,
+                self._publish,
+                os.getpid(),
+                lane,
             )
         )
+        self._lanes.append(lane)
 
     def _publish(self, records: np.ndarray[Any, Any], received_ns: int) -> None:
+        """Snapshots, and what the session itself says: frames of the stream go through the lanes."""
         self._producer.send(records)
         self._counters.increase("records", len(records))
         self._counters.observe("accept", clock.utc_ns() - received_ns)
+
+    def _find_bell(self) -> None:
+        """The gateway on shared cores sleeps until market data comes: an order may follow, and the core wakes nobody."""
+        if self._rope is None:
+            with contextlib.suppress(OSError):
+                self._rope = BellRope(self._gateway_bell)
+                for lane in self._lanes:
+                    lane.rope = self._rope
 
     async def run(self) -> None:
         stopping = asyncio.Event()
@@ -96,6 +120,7 @@ class FeedProcess:
         while not stopping.is_set():
             beats += 1
             self._beat(beats)
+            self._find_bell()
             if self._core_was_lapped():
                 for session in self._sessions:
                     session.resynchronise()

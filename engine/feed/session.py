@@ -1,6 +1,6 @@
 """A live market-data session: one combined stream for many symbols, kept up, and depth snapshots fetched when wanted.
 
-    frame received -> stamped once -> FeedHandler.accept (decoder, synchroniser) -> the market ring
+    frame received -> stamped once -> decoder, synchroniser -> the market ring      (frames.pyx)
 
 Runs on uvloop. A lost connection is told to the core at once (every book SYNCING), then the session connects again
 after a pause that doubles, with jitter, until a connection has held for longer than a heartbeat. Frames in pieces are
@@ -18,6 +18,7 @@ import picows
 
 from engine import clock
 from engine.feed.config import FeedConfig
+from engine.feed.frames import FeedLane, Frames
 from engine.feed.sync import FeedHandler
 from ipc.messages import Refusal
 
@@ -25,47 +26,6 @@ SNAPSHOT_LOOK_S = 0.02  # between two looks at which books want a snapshot
 WIRE_FRAMES = 4  # a single frame of so many times max_frame_bytes is not even received: the connection ends
 
 Publish = Callable[[np.ndarray[Any, Any], int], None]  # records (MESSAGE), receive time ns; they are copied
-
-
-class Frames(picows.WSListener):
-    """Puts frames together and hands whole ones on, with the time at which the last piece came.
-
-    Pieces beyond the limit are not kept; `on_too_large` is told how many bytes there were in the end.
-    """
-
-    def __init__(
-        self, on_frame: Callable[[Any, int], None], on_too_large: Callable[[int, int], None], limit_bytes: int
-    ) -> None:
-        self._on_frame = on_frame
-        self._on_too_large = on_too_large
-        self._limit_bytes = limit_bytes
-        self._parts: list[bytes] = []
-        self._bytes = 0
-
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        received_ns = clock.utc_ns()
-        if frame.msg_type == picows.WSMsgType.CLOSE:
-            transport.disconnect()
-        elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
-            if frame.payload_size > WIRE_FRAMES * self._limit_bytes:
-                return  # picows ends the connection for it, and that is where it is refused
-            if frame.fin and self._bytes == 0:
-                self._on_frame(frame.get_payload_as_memoryview(), received_ns)
-                return
-            self._add(frame.get_payload_as_bytes(), frame.fin, received_ns)
-
-    def _add(self, part: bytes, is_last: bool, received_ns: int) -> None:
-        self._bytes += len(part)
-        self._parts.append(part)
-        if self._bytes > self._limit_bytes:
-            self._parts = []
-        if not is_last:
-            return
-        parts, size, self._parts, self._bytes = self._parts, self._bytes, [], 0
-        if size > self._limit_bytes:
-            self._on_too_large(size, received_ns)
-        else:
-            self._on_frame(b"".join(parts), received_ns)
 
 
 class FeedSession:
@@ -80,23 +40,31 @@ class FeedSession:
         config: FeedConfig,
         publish: Publish,
         seed: int = 0,
+        lane: FeedLane | None = None,
     ) -> None:
+        """With a lane, frames of the stream go through it; snapshots and what the session itself says, to `publish`."""
         if len(symbols) > config.max_symbols:
             raise ValueError(f"{len(symbols)} symbols for one connection, feed.max_symbols is {config.max_symbols}")
         self._handler, self._symbols, self._config, self._publish = handler, symbols, config, publish
         streams = "/".join(f"{name.lower()}@{kind}" for name in symbols for kind in config.streams)
         self._stream_url = f"{stream_url}/stream?streams={streams}"
         self._depth_url = depth_url
+        self._lane = lane
         self._random = random.Random(seed)
         self._tasks: list[asyncio.Task[None]] = []
         self._http: aiohttp.ClientSession | None = None
         self.connected = False
-        self.frames = 0
+        self._frames = 0
         self.connections = 0
         self.cuts = 0
         self.snapshots = 0
         self.snapshots_failed = 0
         self.last_error = ""
+
+    @property
+    def frames(self) -> int:
+        """Whole frames of the stream so far."""
+        return self._frames + (self._lane.frames if self._lane is not None else 0)
 
     async def start(self) -> None:
         """Begins to connect; returns without waiting for a far side that is down."""
@@ -129,7 +97,7 @@ class FeedSession:
             begun_ns = clock.utc_ns()
             try:
                 transport, _ = await picows.ws_connect(
-                    lambda: Frames(self._on_frame, self._on_too_large, config.max_frame_bytes),
+                    lambda: Frames(self._on_frame, self._on_too_large, config.max_frame_bytes, self._lane),
                     self._stream_url,
                     websocket_handshake_timeout=config.connect_timeout_ms / 1_000,
                     enable_auto_ping=True,
@@ -163,7 +131,7 @@ class FeedSession:
             self._publish(self._handler.disconnect(now_ns), now_ns)
 
     def _on_frame(self, frame: Any, received_ns: int) -> None:
-        self.frames += 1
+        self._frames += 1
         records = self._handler.accept(frame, received_ns)
         if len(records):
             self._publish(records, received_ns)

@@ -116,6 +116,11 @@ class AttemptRecord:
 
     # -- QUERIES --
 
+    @property
+    def words(self) -> memoryview:
+        """Every row as WORDS int64, for the order lane, which marks as `mark` does."""
+        return self._words
+
     def last_number(self) -> int:
         """The highest number that was ever attempted or refused, 0 when there is none: resume after it."""
         used = self._rows["state_time"] & STATE_BITS != State.FREE

@@ -87,6 +87,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._clock_offset_ms = 0
         self.ready = False
+        self.send_called_ns = 0  # of the last request, ns UTC
         self.cuts = 0
         self.malformed = 0
         self.logons = 0
@@ -98,6 +99,15 @@ class Connection:
     def clock_offset_ms(self) -> int:
         """The venue's clock less ours, as of the last log-on."""
         return self._clock_offset_ms
+
+    @property
+    def plain(self) -> bool:
+        """Whether a request can be sent as it is: connected, and logged on, so that nothing is signed."""
+        return self.ready and self._credentials.session_logon and self._transport is not None
+
+    @property
+    def transport(self) -> picows.WSTransport | None:
+        return self._transport
 
     # -- COMMANDS --
 
@@ -141,11 +151,21 @@ class Connection:
             if explicit or not self._credentials.session_logon:
                 params["apiKey"] = self._credentials.api_key
                 params["signature"] = self._credentials.sign(signature_payload(params))
-        number, self._next_id = self._next_id, self._next_id + 1
-        self._pending[number] = Pending(done, now_ns + self._settings.ack_timeout_ms * 1_000_000)
+        number = self.take_id()
+        self.expect(number, done, now_ns)
         self._limits.add(now_ns // 1_000_000, weight, orders)
         body = msgspec.json.encode({"id": number, "method": method, "params": params})
+        self.send_called_ns = clock.utc_ns()
         self._transport.send(picows.WSMsgType.TEXT, body)
+
+    def take_id(self) -> int:
+        """The id of the next request."""
+        number, self._next_id = self._next_id, self._next_id + 1
+        return number
+
+    def expect(self, number: int, done: Done, now_ns: int) -> None:
+        """The answer to a request of this id is for `done`."""
+        self._pending[number] = Pending(done, now_ns + self._settings.ack_timeout_ms * 1_000_000)
 
     def poll(self, now_ns: int) -> None:
         """Answers with None what was not answered in time."""

@@ -28,5 +28,10 @@ class HaltWord:
     def halted(self) -> bool:
         return bool(self._word[0])
 
+    @property
+    def word(self) -> np.ndarray:
+        """The word itself, shape (1,), int64."""
+        return self._word
+
     def set(self, value: int) -> None:
         self._word[0] = value

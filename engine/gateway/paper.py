@@ -39,6 +39,7 @@ class PaperVenue:
         self._market = PaperMarket(instruments, market, models)
         self._sink = sink
         self._reports = np.zeros(REPORT_RECORDS, dtype=MESSAGE)
+        self.send_called_ns = 0
 
     # -- QUERIES --
 
@@ -59,8 +60,9 @@ class PaperVenue:
         for attempt in attempts:
             self._sink(not_found(attempt))
 
-    def submit(self, order: OrderMessage) -> None:
-        self._market.submit(records_of(order), clock.utc_ns())
+    def submit(self, order: OrderMessage, sent_id: int = 0) -> None:
+        self.send_called_ns = clock.utc_ns()
+        self._market.submit(records_of(order), self.send_called_ns)
 
     def poll(self, now_ns: int) -> None:
         """Takes the market up to now and hands over the reports that are due."""

@@ -15,7 +15,6 @@ import importlib
 import os
 import signal
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,8 +28,11 @@ from engine.gateway.attempts import AttemptRecord, State
 from engine.gateway.config import GatewaySettings
 from engine.gateway.fill_models import FillModels
 from engine.gateway.halt import HaltWord
+from engine.gateway.lane import OrderLane
 from engine.gateway.order_message import OrderMessage, read_order
+from engine.gateway.order_text import OrderText
 from engine.gateway.publisher import ReportPublisher
+from engine.gateway.rate_limit import RateLimits
 from engine.gateway.session import BinanceSession
 from engine.gateway.venue import ReportSink, Venue
 from engine.journal.status import JournalStatus
@@ -38,17 +40,18 @@ from engine.run_files import RunFiles
 from ipc import waiting
 from ipc.bus import Heartbeat, Publisher
 from ipc.counters import Counters
-from ipc.messages import MESSAGE, Action, Refusal, Source
+from ipc.doorbell import Doorbell
+from ipc.messages import Action, Refusal, Source
 from ipc.ring import Consumer, Ring
 
 CONSUMER_NAME = "gateway"
-BATCH_RECORDS = 64
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
+SLEEP_S = 0.001  # on shared cores: how late an order may be found that neither the feed nor a report announced
 COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
-# handle: from the look at the order ring that found it to the venue's submit returned; tick_to_send: from the feed's
-# receipt of the frame that caused the order (recv returned) to its send (send called)
-HISTOGRAMS = ("handle", "tick_to_send")
+# order_age: from the feed's receipt of the frame that caused the order (recv returned) to the look at the order ring
+# that found it; handle: from there to the send called; tick_to_send: from the receipt to the send called
+HISTOGRAMS = ("order_age", "handle", "tick_to_send")
 
 
 class GatewayProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,17 +116,29 @@ class Gateway:
         self._consumer = self._attach(files)
         self._journal_path = files.journal_status
         self._journal: JournalStatus | None = None
-        self._waiting: deque[OrderMessage] = deque()  # read, and not yet durable or without a free row
-        self._records = np.zeros(BATCH_RECORDS, dtype=MESSAGE)
+        self._lane = self._make_lane(files)
+        self._sent: list[tuple[OrderMessage, int, int]] = []  # by the lane: request id, time; the session is told next
         self._health = Publisher(files.health_socket)
         self._beats, self._next_beat_ns = 0, 0
         self._stopping_since: float | None = None
         self._strategy = waiting.choose(settings.spinners)
+        self._bell = Doorbell(files.gateway_bell)
+        self._failure: Exception | None = None
 
     def _attach(self, files: RunFiles) -> Consumer:
         """A held consumer after the last number attempted: number n lies at places 2 (n - 1) and 2 (n - 1) + 1."""
         ring = Ring.attach(files.ring("orders"))
         return ring.consumer(CONSUMER_NAME, max(ring.base, 2 * self._last_number), hold=True)
+
+    def _make_lane(self, files: RunFiles) -> OrderLane:
+        """A venue without a connection gets a lane that sends nothing."""
+        gateway, venue = self._settings.gateway, self._venue
+        text = OrderText(np.load(files.instruments), self._settings.run_id, gateway.receive_window_ms)
+        session = venue if isinstance(venue, BinanceSession) else None
+        limits = session.limits if session else RateLimits(gateway)
+        open_orders = session.open_orders if session else {}
+        connection = session.connection if session else None
+        return OrderLane(self._consumer, self._attempts, self._halt, text, limits, connection, open_orders)
 
     # -- the life of the process --
 
@@ -133,6 +148,17 @@ class Gateway:
         self._recover()
         await self._venue.start()
         await self._wait_for_venue()
+        if self._strategy == waiting.SPIN:
+            await self._poll()
+        else:
+            await self._sleep_and_wake()
+        await self._venue.stop()
+        self._consumer.close()
+        self._publisher.close()
+        self._counters.close()
+
+    async def _poll(self) -> None:
+        """With a core of its own: the order ring, and between two looks the sockets."""
         while not self._may_leave():
             now_ns = clock.utc_ns()
             found = self._turn(now_ns)
@@ -140,10 +166,32 @@ class Gateway:
             if not found:
                 self._consumer.watch(self._strategy, self._settings.gateway.ring_watch_us / 1e6)
             await asyncio.sleep(0)
-        await self._venue.stop()
-        self._consumer.close()
-        self._publisher.close()
-        self._counters.close()
+
+    async def _sleep_and_wake(self) -> None:
+        """On shared cores: asleep until the feed rings, a socket speaks, or a millisecond is over."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bell.fileno(), self._woken)
+        self._publisher.on_published = lambda: loop.call_soon(self._woken)  # the core may answer a report
+        while not self._may_leave():
+            self._woken()
+            if self._failure is not None:
+                raise self._failure
+            self._beat(clock.utc_ns())
+            await asyncio.sleep(SLEEP_S)
+        loop.remove_reader(self._bell.fileno())
+
+    def _woken(self) -> None:
+        """Watches the order ring for a moment; what it finds goes out at once."""
+        self._bell.answer()
+        try:
+            while True:
+                self._turn(clock.utc_ns())
+                if not self._consumer.watch(waiting.BRIEF, self._settings.gateway.ring_watch_us / 1e6):
+                    self._bell.arm()
+                    if not self._consumer.pending:
+                        return
+        except Exception as error:  # the event loop would only note it; the process is to end by it
+            self._failure = error
 
     def ask_to_stop(self) -> None:
         """What lies in the order ring is still sent; then it leaves."""
@@ -154,7 +202,7 @@ class Gateway:
     def _may_leave(self) -> bool:
         if self._stopping_since is None:
             return False
-        idle = not self._waiting and not self._consumer.pending
+        idle = not self._lane.next() and not self._consumer.pending
         return idle or time.monotonic() - self._stopping_since > STOP_DRAIN_S
 
     async def _wait_for_venue(self) -> None:
@@ -204,31 +252,41 @@ class Gateway:
 
     def _turn(self, now_ns: int) -> bool:
         """One look at the order ring and at the venue; True when an order was handled."""
-        if not self._waiting:
-            count = self._consumer.receive(self._records)
-            if count < 0:
-                self._counters.increase("lapped", self._consumer.lost)
-            for start in range(0, max(count, 0), 2):
-                self._waiting.append(read_order(self._records[start : start + 2]))
         found = False
-        while self._waiting and self._handle(self._waiting[0], now_ns):
-            self._waiting.popleft()
-            self._counters.observe("handle", clock.utc_ns() - now_ns)
+        while (number := self._lane.next()) > 0 and self._handle(number, now_ns):
+            self._lane.done()
             found = True
+        self._remember_sent(now_ns)
+        if number < 0:
+            self._counters.increase("lapped", self._consumer.lost)
         self._venue.poll(now_ns)
         return found
 
-    def _handle(self, order: OrderMessage, now_ns: int) -> bool:
-        """Sends or refuses one order; False when it has to wait."""
-        number = order.order_id
-        if number > self._last_number:
-            if not self._is_durable(number) or not self._attempts.has_room(number):
-                return False
-            self._send(order, number, now_ns)
-            self._last_number = number
-            self._counters.increase("orders")
-        self._consumer.done(2 * number)
+    def _handle(self, number: int, now_ns: int) -> bool:
+        """Sends or refuses the order at hand; False when it has to wait."""
+        if number <= self._last_number:
+            return True
+        if not self._is_durable(number) or not self._lane.has_room(number):
+            return False
+        if self._lane.may_send(now_ns):
+            self._mark(now_ns)
+            self._lane.send()
+            self._sent.append((read_order(self._lane.records()), self._lane.request_id, self._lane.send_called_ns))
+        else:
+            self._remember_sent(now_ns)
+            self._send(read_order(self._lane.records()), number, now_ns)
+        self._last_number = number
         return True
+
+    def _mark(self, now_ns: int) -> None:
+        self._lane.mark(now_ns)
+
+    def _remember_sent(self, now_ns: int) -> None:
+        """What the lane sent becomes known to the session: before anything else is asked of it, and before any answer."""
+        for order, request_id, called_ns in self._sent:
+            self._venue.submit(order, request_id)
+            self._note_sent(order, called_ns, now_ns)
+        self._sent.clear()
 
     def _send(self, order: OrderMessage, number: int, now_ns: int) -> None:
         code = self._refusal(order)
@@ -237,15 +295,23 @@ class Gateway:
             attempt = self._attempts.attempt(number)
             assert attempt is not None
             self._publisher.publish_refusal(attempt, code)
+            self._counters.increase("orders")
             self._counters.increase("refused")
             return
         self._attempts.mark(order, now_ns)
         self._venue.submit(order)
-        if order.cause_source == Source.MARKET:
-            self._counters.observe("tick_to_send", clock.utc_ns() - order.cause_receive_time_ns)
+        self._note_sent(order, self._venue.send_called_ns, now_ns)
+
+    def _note_sent(self, order: OrderMessage, called_ns: int, seen_ns: int) -> None:
+        self._counters.increase("orders")
         self._counters.increase("sent")
+        if called_ns >= seen_ns:  # else it waits for its target's fate and was not sent
+            self._counters.observe("handle", called_ns - seen_ns)
+            if order.cause_source == Source.MARKET:
+                self._counters.observe("order_age", seen_ns - order.cause_receive_time_ns)
+                self._counters.observe("tick_to_send", called_ns - order.cause_receive_time_ns)
         if order.action in (Action.CANCEL, Action.QUERY):
-            self._attempts.mark_finished(number)
+            self._attempts.mark_finished(order.order_id)
 
     def _refusal(self, order: OrderMessage) -> Refusal:
         if self._halt.halted and order.action in (Action.NEW, Action.REPLACE):

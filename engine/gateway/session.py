@@ -17,6 +17,7 @@ from engine.gateway.connection import Answer, Connection
 from engine.gateway.credentials import Credentials
 from engine.gateway.inquiry import Inquiry
 from engine.gateway.order_message import OrderMessage
+from engine.gateway.order_params import cancel_params, order_params, replace_params
 from engine.gateway.orders import NS_PER_MS, Order, OrderWords, Standing
 from engine.gateway.rate_limit import RateLimits
 from engine.gateway.refusals import (
@@ -29,11 +30,9 @@ from engine.gateway.refusals import (
 from engine.gateway.reports import Report
 from engine.gateway.symbols import Symbol
 from engine.gateway.venue import ReportSink
-from ipc.messages import Action, OrderType, Refusal, ReportKind, Side, TimeInForce
+from ipc.messages import Action, Refusal, ReportKind
 
 POLL_INTERVAL_NS = NS_PER_MS
-ORDER_TYPE_NAMES = {int(kind): kind.name for kind in OrderType}
-TIME_IN_FORCE_NAMES = {int(kind): kind.name for kind in TimeInForce}
 
 
 class BinanceSession:
@@ -69,6 +68,19 @@ class BinanceSession:
     @property
     def connection(self) -> Connection:
         return self._connection
+
+    @property
+    def send_called_ns(self) -> int:
+        return self._connection.send_called_ns
+
+    @property
+    def limits(self) -> RateLimits:
+        return self._limits
+
+    @property
+    def open_orders(self) -> dict[int, Order]:
+        """Every order that has not ended, by number. Live."""
+        return self._open
 
     def open_numbers(self) -> list[int]:
         return list(self._open)
@@ -108,13 +120,14 @@ class BinanceSession:
             if target is not None:
                 target.replaced_by = order.number
 
-    def submit(self, order: OrderMessage) -> None:
+    def submit(self, order: OrderMessage, sent_id: int = 0) -> None:
+        """`sent_id`: the order lane has sent it already, as the request of this id; what is left is to remember it."""
         if order.action == Action.NEW:
-            self._place(order)
+            self._place(order, sent_id)
         elif order.action == Action.QUERY:
             self._asked(order)
         else:
-            self._change(order, clock.utc_ns())
+            self._change(order, clock.utc_ns(), sent_id)
 
     def poll(self, now_ns: int) -> None:
         if now_ns < self._next_poll_ns:
@@ -156,15 +169,17 @@ class BinanceSession:
 
     # -- new orders --
 
-    def _place(self, message: OrderMessage) -> None:
+    def _place(self, message: OrderMessage, sent_id: int) -> None:
         order = self._track(message)
-        self._connection.request(
-            "order.place",
-            self._order_params(message, order),
-            lambda answer: self._placed(order, answer),
-            orders=1,
-            at_ns=order.attempt_ns,
-        )
+
+        def done(answer: Answer | None) -> None:
+            self._placed(order, answer)
+
+        if sent_id:
+            self._connection.expect(sent_id, done, order.attempt_ns)
+            return
+        params = order_params(message, order)
+        self._connection.request("order.place", params, done, orders=1, at_ns=order.attempt_ns)
 
     def _placed(self, order: Order, answer: Answer | None) -> None:
         if not order.open or answer is None:
@@ -188,34 +203,38 @@ class BinanceSession:
 
     # -- cancels and replacements --
 
-    def _change(self, message: OrderMessage, now_ns: int) -> None:
+    def _change(self, message: OrderMessage, now_ns: int, sent_id: int = 0) -> None:
         """A cancel or a replacement: sent, or kept until its target is out of doubt."""
         target = self._open.get(message.target_order_id)
         replaces = message.action == Action.REPLACE
         order = self._track(message, now_ns) if replaces else None
+        if sent_id and target is None:
+            raise LookupError(f"order {message.order_id} was sent and its target {message.target_order_id} is unknown")
         if target is None:
             self._nothing_to_change(message, order)
-        elif target.standing == Standing.DOUBT:
+        elif target.standing == Standing.DOUBT and not sent_id:
             target.deferred.append(message)
         else:
-            self._send_change(message, target, order)
+            self._send_change(message, target, order, now_ns, sent_id)
 
-    def _send_change(self, message: OrderMessage, target: Order, order: Order | None) -> None:
-        named = {"symbol": target.symbol.name, "origClientOrderId": target.client_id}
-        if order is None:
-            self._connection.request("order.cancel", named, lambda answer: self._cancelled(target, answer))
-            return
-        target.replaced_by = order.number
-        params = self._order_params(message, order)
-        params["cancelReplaceMode"] = "STOP_ON_FAILURE"
-        params["cancelOrigClientOrderId"] = target.client_id
-        self._connection.request(
-            "order.cancelReplace",
-            params,
-            lambda answer: self._replaced(target, order, answer),
-            orders=1,
-            at_ns=order.attempt_ns,
-        )
+    def _send_change(
+        self, message: OrderMessage, target: Order, order: Order | None, now_ns: int, sent_id: int
+    ) -> None:
+        def done(answer: Answer | None) -> None:
+            if order is None:
+                self._cancelled(target, answer)
+            else:
+                self._replaced(target, order, answer)
+
+        if order is not None:
+            target.replaced_by = order.number
+        if sent_id:
+            self._connection.expect(sent_id, done, now_ns)
+        elif order is None:
+            self._connection.request("order.cancel", cancel_params(target), done)
+        else:
+            params = replace_params(message, order, target)
+            self._connection.request("order.cancelReplace", params, done, orders=1, at_ns=order.attempt_ns)
 
     def _nothing_to_change(self, message: OrderMessage, order: Order | None) -> None:
         """The target has ended, or never was."""
@@ -352,23 +371,6 @@ class BinanceSession:
             self._settle(order)
         else:
             self._change(message, clock.utc_ns())
-
-    def _order_params(self, message: OrderMessage, order: Order) -> dict[str, Any]:
-        """The parameters of order.place."""
-        symbol, order_type = order.symbol, message.order_type
-        params: dict[str, Any] = {
-            "symbol": symbol.name,
-            "side": "BUY" if order.side == Side.BID else "SELL",
-            "type": ORDER_TYPE_NAMES[order_type],
-            "quantity": symbol.quantity_text(order.quantity_lots),
-            "newClientOrderId": order.client_id,
-            "newOrderRespType": "ACK",
-        }
-        if order_type != OrderType.MARKET:
-            params["price"] = symbol.price_text(message.price_ticks)
-        if order_type == OrderType.LIMIT:
-            params["timeInForce"] = TIME_IN_FORCE_NAMES[message.time_in_force]
-        return params
 
     def _say(self, report: Report) -> None:
         if not self._stopped:

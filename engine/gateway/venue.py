@@ -20,6 +20,11 @@ ReportSink = Callable[[np.ndarray], None]
 class Venue(Protocol):
     # -- QUERIES --
 
+    @property
+    def send_called_ns(self) -> int:
+        """When the last order began to leave, ns UTC; the last `submit` sent nothing if this lies before it."""
+        ...
+
     def refusal(self, order: OrderMessage) -> Refusal:
         """Why this order would not be sent now (disconnected, rate limit), or Refusal.NONE."""
         ...
@@ -41,8 +46,8 @@ class Venue(Protocol):
         """
         ...
 
-    def submit(self, order: OrderMessage) -> None:
-        """Sends an order, cancel or replace.
+    def submit(self, order: OrderMessage, sent_id: int = 0) -> None:
+        """Sends an order, cancel or replace; one with a `sent_id` was sent by the order lane and is only remembered.
 
         Every submitted number is answered: by reports through the sink, at last by a final one.
         """

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.gateway.attempts import AttemptRecord
 from engine.gateway.config import GatewaySettings
-from engine.gateway.process import GatewayProcessSettings, main
+from engine.gateway.process import Gateway, GatewayProcessSettings, main
 from engine.gateway.publisher import ReportPublisher
 from engine.gateway.session import BinanceSession
 from engine.run_files import RunFiles
@@ -26,8 +26,8 @@ CONTEXT.set_forkserver_preload(["tests.engine.gateway.core_stand_in"])
 
 # where a gateway may be killed -> (class, method, whether the method runs before it dies)
 KILL_POINTS: dict[str, tuple[type, str, bool]] = {
-    "before_the_mark": (AttemptRecord, "mark", False),
-    "between_mark_and_send": (AttemptRecord, "mark", True),
+    "before_the_mark": (Gateway, "_mark", False),
+    "between_mark_and_send": (Gateway, "_mark", True),
     "after_the_send": (BinanceSession, "submit", True),
     "before_a_report": (ReportPublisher, "_send", False),
     "between_report_and_finish": (ReportPublisher, "_send", True),

@@ -1,0 +1,177 @@
+"""The order lane: from the order ring to the socket with as little as possible on the way.
+
+    next        the next order of the ring, or one that had to wait
+    may_send    every question that stands before a send, and the request's text
+    mark        ATTEMPTED in the record of attempts: from here on the number is never sent again
+    send        the frame into the socket
+
+What the session must remember of it comes after the send (`BinanceSession.submit`). Whatever is not plain (no logged-on
+connection, a refusal, a target in doubt, a query) the lane leaves alone, and it goes the way of `Gateway._send`: that
+one is the reference, and a test sends the same orders both ways.
+"""
+
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from engine.gateway.order_text cimport OrderText
+from engine.gateway.rate_limit cimport RateLimits
+from ipc.message cimport ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, Message, OrderDetail
+from ipc.ring cimport Consumer
+from picows.picows cimport WSMsgType, WSTransport
+
+import numpy as np
+
+from engine.gateway.attempts import STATE_BITS, WORDS, State
+from engine.gateway.orders import Standing
+from ipc.messages import MESSAGE
+
+cdef enum:
+    BATCH_RECORDS = 64
+    ROW_WORDS = 8            # of the record of attempts; see attempts.py
+    NUMBER = 0
+    STATE_TIME = 1
+    REFUSAL = 2
+    KINDS = 3
+    PRICE = 4
+    QUANTITY = 5
+    TARGET = 6
+    CUMULATIVE = 7
+    TIME_BITS = 3            # of STATE_TIME, taken by the state
+    FREE = 0
+    ATTEMPTED = 1
+    FINISHED = 3
+
+assert (ROW_WORDS, TIME_BITS) == (WORDS, STATE_BITS)
+assert (FREE, ATTEMPTED, FINISHED) == (State.FREE, State.ATTEMPTED, State.FINISHED)
+cdef object CHANGEABLE = (Standing.SENT, Standing.LIVE)
+
+
+cdef inline int64_t utc_ns() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_REALTIME, &moment)
+    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+
+
+cdef class OrderLane:
+    """One gateway's. `connection` is None for a venue without one: then nothing is ever sent here.
+
+    open_orders: the session's table {number: Order}; attempts, halt: AttemptRecord and HaltWord of this process.
+    """
+
+    cdef Consumer _consumer
+    cdef OrderText _text
+    cdef RateLimits _limits
+    cdef object _connection
+    cdef dict _open_orders
+    cdef object _owners
+    cdef int64_t *_rows
+    cdef int64_t _capacity
+    cdef const int64_t *_halt
+    cdef Message *_batch
+    cdef object _records
+    cdef int64_t _count                 # records in the batch, and the next of them
+    cdef int64_t _at
+    cdef int64_t _size                  # of the text that may_send has written
+    cdef readonly int64_t request_id    # which that text bears
+    cdef readonly int64_t send_called_ns
+
+    def __init__(self, Consumer consumer, attempts, halt, OrderText text, RateLimits limits, connection, dict open_orders):
+        cdef int64_t[::1] words = attempts.words
+        cdef const int64_t[::1] word = halt.word
+        cdef uintptr_t address
+        self._consumer, self._text, self._limits = consumer, text, limits
+        self._connection, self._open_orders = connection, open_orders
+        self._rows, self._capacity = &words[0], attempts.capacity
+        self._halt = &word[0]
+        self._records = np.zeros(BATCH_RECORDS, dtype=MESSAGE)
+        address = self._records.ctypes.data
+        self._batch = <Message *> address
+        self._owners = (attempts, halt)
+
+    # -- QUERIES --
+
+    def has_room(self, int64_t number):
+        """Whether the row of this number is free: the order that lay there is finished."""
+        return self._has_room(number)
+
+    def records(self):
+        """The order at hand, shape (2,), dtype MESSAGE: valid until `next` looks at the ring again."""
+        return self._records[self._at : self._at + 2]
+
+    cdef bint _has_room(self, int64_t number) noexcept nogil:
+        cdef const int64_t *row = self._rows + number % self._capacity * ROW_WORDS
+        cdef int64_t state = row[STATE_TIME] & TIME_BITS
+        return row[NUMBER] == number or state == FREE or state == FINISHED
+
+    cdef bint _changeable(self, int64_t number):
+        order = self._open_orders.get(number)
+        return order is not None and order.standing in CHANGEABLE
+
+    # -- COMMANDS --
+
+    def next(self):
+        """The number of the order at hand, 0 when there is none, -1 when the ring was overrun (`Consumer.lost`)."""
+        if self._at == self._count:
+            self._at = 0
+            self._count = self._consumer.poll(self._batch, BATCH_RECORDS)
+            if self._count < 0:
+                self._count = 0
+                return -1
+        return self._batch[self._at].order_id if self._count else 0
+
+    def done(self):
+        """The order at hand is dealt with: the ring need not keep it."""
+        self._consumer.release(2 * self._batch[self._at].order_id)
+        self._at += 2
+
+    def may_send(self, int64_t now_ns):
+        """Whether the order at hand can go this way; then its text is ready."""
+        cdef const Message *order = self._batch + self._at
+        cdef const OrderDetail *detail = <const OrderDetail *> (order + 1)
+        cdef int64_t now_ms = now_ns // 1_000_000
+        if self._connection is None or not self._connection.plain:
+            return False
+        if detail.action != ACTION_CANCEL and (self._halt[0] != 0 or not self._limits.may_order(now_ms)):
+            return False
+        if detail.action != ACTION_NEW and not self._changeable(detail.target_order_id):
+            return False
+        self.request_id = self._connection.take_id()
+        self._size = self._text.write(self.request_id, order, now_ms + <int64_t> self._connection.clock_offset_ms)
+        return self._size > 0
+
+    def mark(self, int64_t now_ns):
+        """As AttemptRecord.mark. Raises ValueError for a number that was marked before, or whose row is not free."""
+        cdef const Message *order = self._batch + self._at
+        cdef const OrderDetail *detail = <const OrderDetail *> (order + 1)
+        cdef int64_t *row = self._rows + order.order_id % self._capacity * ROW_WORDS
+        if row[NUMBER] >= order.order_id and row[STATE_TIME] & TIME_BITS != FREE:
+            raise ValueError(f"order number {order.order_id} was attempted before")
+        if not self._has_room(order.order_id):
+            raise ValueError(f"order number {order.order_id}: the row of {row[NUMBER]} is not finished")
+        store(&row[STATE_TIME], FREE)
+        store(&row[NUMBER], order.order_id)
+        store(&row[REFUSAL], 0)
+        store(&row[KINDS], <int64_t> (
+            order.instrument | <uint64_t> detail.action << 32 | <uint64_t> order.side << 40
+            | <uint64_t> detail.order_type << 48 | <uint64_t> detail.time_in_force << 56
+        ))
+        store(&row[PRICE], order.price_ticks)
+        store(&row[QUANTITY], order.quantity_lots)
+        store(&row[TARGET], detail.target_order_id)
+        store(&row[CUMULATIVE], 0)
+        store(&row[STATE_TIME], (now_ns & ~TIME_BITS) | ATTEMPTED)
+
+    def send(self):
+        """Sends the text of `may_send` and counts it against the venue's limits."""
+        cdef WSTransport transport = self._connection.transport
+        cdef const OrderDetail *detail = <const OrderDetail *> (self._batch + self._at + 1)
+        self.send_called_ns = utc_ns()
+        transport.send_reuse_external_buffer(WSMsgType.TEXT, self._text.text, self._size)
+        self._limits.add(self.send_called_ns // 1_000_000, 1, 0 if detail.action == ACTION_CANCEL else 1)
+
+
+cdef extern from *:
+    """
+    /* in this order, as a successor may find it: a killed process leaves its stores in the page cache */
+    #define bot4_lane_store(word, value) __atomic_store_n(word, value, __ATOMIC_RELEASE)
+    """
+    void store "bot4_lane_store"(int64_t *word, int64_t value) noexcept nogil
