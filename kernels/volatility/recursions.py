@@ -1,0 +1,188 @@
+"""Variance recursions over a whole series, forwards, and backwards for the gradient (adjoint, reverse mode).
+
+With lam_t = d loglik / d h_t through everything after t, one backward pass gives the derivatives by all parameters:
+lam_t = d l_t / d h_t + (d h_{t+1} / d h_t) lam_{t+1}, and the gradient is a handful of inner products with lam.
+Start values: `presample` is the variance before the first return, which also stands for its squared residual; half of
+it counts as negative. All arrays (n,), in the caller's units; `gradient` is in the order of the parameters.
+"""
+
+import math
+
+from numba import njit
+
+from kernels.volatility.steps import ABSOLUTE_NORMAL
+from kernels.volatility.sums import dot, linear_adjoint, linear_recursion, total
+from kernels.volatility.types import Vector
+
+LOG_VARIANCE_LIMIT = 80.0  # of EGARCH in scaled units: held there, so that a wild trial step stays finite
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def gjr_forward(
+    e: Vector, omega: float, alpha: float, gamma: float, beta: float, presample: float, drive: Vector, h: Vector
+) -> None:
+    """h_t = omega + (alpha + gamma [e_{t-1} < 0]) e_{t-1}^2 + beta h_{t-1}; GARCH(1,1) with gamma = 0."""
+    n = e.shape[0]
+    negative = alpha + gamma
+    h[0] = omega + (alpha + 0.5 * gamma + beta) * presample
+    for t in range(n - 1):
+        weight = negative if e[t] < 0.0 else alpha
+        drive[t] = omega + weight * e[t] * e[t]
+    linear_recursion(drive[: n - 1], beta, h[0], h[1:])
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def gjr_backward(
+    e: Vector,
+    h: Vector,
+    lh: Vector,
+    le: Vector,
+    parameters: Vector,
+    presample: float,
+    square: Vector,
+    lam: Vector,
+    gradient: Vector,
+) -> float:
+    """Fills gradient (omega, alpha, gamma, beta), adds to le what e does through h; d loglik / d presample."""
+    n = e.shape[0]
+    alpha, gamma, beta = parameters[1], parameters[2], parameters[3]
+    negative = alpha + gamma
+    linear_adjoint(lh, beta, lam)
+    for t in range(n - 1):
+        weight = negative if e[t] < 0.0 else alpha
+        le[t] += 2.0 * weight * e[t] * lam[t + 1]
+        square[t] = e[t] * e[t]
+    later = lam[1:]
+    gradient[0] = total(lam)
+    gradient[1] = dot(square[: n - 1], later) + lam[0] * presample
+    for t in range(n - 1):
+        square[t] = square[t] if e[t] < 0.0 else 0.0
+    gradient[2] = dot(square[: n - 1], later) + 0.5 * lam[0] * presample
+    gradient[3] = dot(h[: n - 1], later) + lam[0] * presample
+    return lam[0] * (alpha + 0.5 * gamma + beta)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def egarch_forward(
+    e: Vector,
+    omega: float,
+    alpha: float,
+    gamma: float,
+    beta: float,
+    log_presample: float,
+    z_presample: float,
+    log_h: Vector,
+    h: Vector,
+) -> None:
+    """log h_t = omega + alpha (|z_{t-1}| - sqrt(2/pi)) + gamma z_{t-1} + beta log h_{t-1}.
+
+    `z_presample` NaN: the expected shock, zero, before the first return.
+    """
+    x = omega + beta * log_presample
+    if not math.isnan(z_presample):
+        x += alpha * (abs(z_presample) - ABSOLUTE_NORMAL) + gamma * z_presample
+    for t in range(e.shape[0]):
+        x = min(max(x, -LOG_VARIANCE_LIMIT), LOG_VARIANCE_LIMIT)
+        log_h[t] = x
+        half = math.exp(-0.5 * x)
+        h[t] = 1.0 / (half * half)
+        z = e[t] * half
+        x = omega + alpha * (abs(z) - ABSOLUTE_NORMAL) + gamma * z + beta * x
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def egarch_backward(
+    e: Vector,
+    h: Vector,
+    log_h: Vector,
+    lh: Vector,
+    le: Vector,
+    parameters: Vector,
+    log_presample: float,
+    z_presample: float,
+    gradient: Vector,
+) -> tuple[float, float]:
+    """Fills gradient (omega, alpha, gamma, beta), adds to le; d loglik / d (log presample, z presample)."""
+    alpha, gamma, beta = parameters[1], parameters[2], parameters[3]
+    g_omega = g_alpha = g_gamma = g_beta = 0.0
+    after = 0.0  # lam_{t+1}, with respect to log h
+    for t in range(e.shape[0] - 1, -1, -1):
+        deviation = math.sqrt(h[t])
+        z = e[t] / deviation
+        size = abs(z)
+        slope = alpha if z > 0.0 else -alpha
+        g_omega += after
+        g_alpha += after * (size - ABSOLUTE_NORMAL)
+        g_gamma += after * z
+        g_beta += after * log_h[t]
+        le[t] += after * (slope + gamma) / deviation
+        lam = lh[t] * h[t] + after * (beta - 0.5 * (alpha * size + gamma * z))
+        after = lam if abs(log_h[t]) < LOG_VARIANCE_LIMIT else 0.0
+    gradient[0] = g_omega + after
+    gradient[3] = g_beta + after * log_presample
+    by_shock = 0.0
+    if not math.isnan(z_presample):
+        g_alpha += after * (abs(z_presample) - ABSOLUTE_NORMAL)
+        g_gamma += after * z_presample
+        by_shock = after * ((alpha if z_presample > 0.0 else -alpha) + gamma)
+    gradient[1] = g_alpha
+    gradient[2] = g_gamma
+    return after * beta, by_shock
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def aparch_forward(
+    e: Vector, parameters: Vector, power_presample: float, shock: Vector, power: Vector, h: Vector
+) -> None:
+    """s_t^delta = omega + alpha (|e_{t-1}| - gamma e_{t-1})^delta + beta s_{t-1}^delta; `power` is s^delta, h = s^2.
+
+    `power_presample` stands for both the shock and s^delta before the first return. `shock` gets (|e| - gamma e)^delta.
+    """
+    omega, alpha, gamma, beta, delta = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4]
+    n = e.shape[0]
+    for t in range(n):
+        size = abs(e[t]) - gamma * e[t]
+        shock[t] = math.exp(delta * math.log(size)) if size > 0.0 else 0.0
+    state = omega + (alpha + beta) * power_presample
+    exponent = 2.0 / delta
+    for t in range(n):
+        power[t] = state
+        h[t] = math.exp(exponent * math.log(state))
+        state = omega + alpha * shock[t] + beta * state
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def aparch_backward(
+    e: Vector,
+    h: Vector,
+    power: Vector,
+    shock: Vector,
+    lh: Vector,
+    le: Vector,
+    parameters: Vector,
+    power_presample: float,
+    gradient: Vector,
+) -> float:
+    """Fills gradient (omega, alpha, gamma, beta, delta), adds to le; d loglik / d power_presample."""
+    alpha, gamma, beta, delta = parameters[1], parameters[2], parameters[3], parameters[4]
+    g_omega = g_alpha = g_gamma = g_beta = g_delta = 0.0
+    after = 0.0  # lam_{t+1}, with respect to s^delta
+    for t in range(e.shape[0] - 1, -1, -1):
+        size = abs(e[t]) - gamma * e[t]
+        g_omega += after
+        g_alpha += after * shock[t]
+        g_beta += after * power[t]
+        if size > 0.0:
+            by_size = alpha * delta * shock[t] / size
+            g_gamma -= after * by_size * e[t]
+            g_delta += after * alpha * shock[t] * math.log(size)
+            le[t] += after * by_size * ((1.0 if e[t] > 0.0 else -1.0) - gamma)
+        by_log_h = lh[t] * h[t]
+        g_delta -= by_log_h * math.log(h[t]) / delta
+        after = by_log_h * 2.0 / (delta * power[t]) + after * beta
+    gradient[0] = g_omega + after
+    gradient[1] = g_alpha + after * power_presample
+    gradient[2] = g_gamma
+    gradient[3] = g_beta + after * power_presample
+    gradient[4] = g_delta
+    return after * (alpha + beta)

@@ -1,0 +1,7 @@
+"""Names of array shapes, for readers and the type checker."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]

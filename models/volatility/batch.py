@@ -1,0 +1,188 @@
+"""Maximum likelihood for hundreds of series at once, one thread per core over independent series."""
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.volatility.cpu import filter_one, fit_range
+from kernels.volatility.likelihood import WORK_ROWS
+from models.faults import Fault
+from models.volatility import health
+from models.volatility.data import Sample, sample_of
+from models.volatility.persistence import persistence
+from models.volatility.scaling import mean_parameters, rescale, unscale
+from models.volatility.spec import Spec
+
+CHUNK = 8  # series a thread takes at a time
+TOLERANCE = 1e-9  # of the log-likelihood still to be gained
+ITERATIONS = 200
+COVARIANCES = ("hessian", "opg", "robust")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VolatilityBatch:
+    """Fits of many series under one spec; all in the data's units, rows in the order of the returns given.
+
+    `codes` index `health.CODES`; where not OK, variances and next_variance are those of EWMA(0.94).
+    """
+
+    spec: Spec
+    names: tuple[str, ...]  # of the columns of parameters
+    parameters: Array  # (series, k)
+    standard_errors: dict[str, Array]  # hessian, opg, robust: (series, k); NaN where the matrix is singular
+    covariances: Array  # (series, 3, k, k) in the same order; empty without standard errors
+    logliks: Array  # (series,)
+    converged: NDArray[np.bool_]
+    evaluations: NDArray[np.int64]
+    persistence: Array
+    codes: NDArray[np.int64]
+    start_variances: Array  # before the first return
+    variances: Array  # (series, n)
+    residuals: Array  # (series, n), returns minus mean
+    next_variance: Array  # (series,), one step ahead of the last return
+    n: int
+    dropped: int  # first returns lost to lags of the mean
+    threads: int
+    seconds: float
+
+    @property
+    def standardised(self) -> Array:
+        """Residuals over their standard deviations, (series, n)."""
+        return np.asarray(self.residuals / np.sqrt(self.variances))
+
+    @property
+    def healthy(self) -> NDArray[np.bool_]:
+        return np.asarray(self.codes == health.OK)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def fit_batch(
+    returns: NDArray[Any],
+    spec: Spec,
+    *,
+    warm: NDArray[Any] | None = None,
+    regressors: NDArray[Any] | None = None,
+    regressor_names: Sequence[str] = (),
+    names: Sequence[str] = (),
+    standard_errors: bool = True,
+    threads: int | None = None,
+    tolerance: float = TOLERANCE,
+) -> VolatilityBatch:
+    """Fits each row of returns (series, n), log or simple, in any unit.
+
+    warm: parameters (series, k) of an earlier fit, in the data's units, where the search begins; a NaN row starts
+    afresh. regressors (n, m): columns shared by all series (mean "regressors"); with mean "var1" and no matrix they are
+    the lags of all series. names: of the series, for messages. threads: None takes one per core.
+    Raises DataFault for data that cannot be fitted, Fault for arguments.
+    """
+    began = time.perf_counter()
+    sample = sample_of(returns, spec, regressors, names)
+    m = mean_parameters(spec, sample.regressor_scales)
+    labels = spec.names(tuple(regressor_names) or tuple(f"x{j}" for j in range(m)))
+    results = Results.empty(sample, len(labels), standard_errors)
+    warm_scaled = warm_of(warm, spec, sample, len(labels))
+    used = min(threads or cores(), max(1, -(-len(sample.returns) // CHUNK)))
+    codes = np.array(spec.codes(m))
+
+    def work(first: int) -> None:
+        rows = slice(first, first + CHUNK)
+        fit_range(
+            sample.returns[rows], sample.regressors, codes, warm_scaled[rows], tolerance, ITERATIONS, standard_errors,
+            *(array[rows] for array in results.arrays()),
+        )  # fmt: skip
+
+    if used == 1:
+        for first in range(0, len(sample.returns), CHUNK):
+            work(first)
+    else:
+        with ThreadPoolExecutor(used) as pool:
+            list(pool.map(work, range(0, len(sample.returns), CHUNK)))
+    return in_units(spec, labels, sample, results, used, began)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `fit_range` fills, in scaled units, in the order of its arguments."""
+
+    theta: Array
+    logliks: Array
+    converged: NDArray[np.bool_]
+    evaluations: NDArray[np.int64]
+    presamples: Array
+    covariances: Array
+    variances: Array
+    residuals: Array
+    following: Array
+
+    @staticmethod
+    def empty(sample: Sample, k: int, standard_errors: bool) -> "Results":
+        s, n = sample.returns.shape
+        return Results(
+            np.empty((s, k)), np.empty(s), np.empty(s, np.bool_), np.empty(s, np.int64), np.empty(s),
+            np.full((s, 3, k, k) if standard_errors else (s, 0, 0, 0), np.nan), np.empty((s, n)), np.empty((s, n)),
+            np.empty(s),
+        )  # fmt: skip
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        return tuple(self.__dict__.values())
+
+
+def warm_of(warm: NDArray[Any] | None, spec: Spec, sample: Sample, k: int) -> Array:
+    s = len(sample.returns)
+    if warm is None:
+        return np.full((s, k), np.nan)
+    if np.shape(warm) != (s, k):
+        raise Fault(f"warm has shape {np.shape(warm)}; it needs one row of {k} parameters per series, {(s, k)}")
+    scales = sample.regressor_scales
+    return np.stack([rescale(spec, warm[i], sample.scales[i], scales) for i in range(s)])
+
+
+def in_units(
+    spec: Spec, names: tuple[str, ...], sample: Sample, results: Results, threads: int, began: float
+) -> VolatilityBatch:
+    """Results in the data's units, judged; EWMA where the judgement is not OK."""
+    n, squares = sample.returns.shape[1], sample.scales**2
+    parameters, covariances = np.empty_like(results.theta), results.covariances
+    for i, scale in enumerate(sample.scales):
+        parameters[i], jacobian = unscale(spec, results.theta[i], scale, sample.regressor_scales)
+        if covariances.size:
+            covariances[i] = jacobian @ covariances[i] @ jacobian.T
+    share = persistence(spec, results.theta)
+    codes = health.judge(results.converged, share, results.following, results.variances, results.residuals)
+    for i in np.flatnonzero(codes != health.OK):
+        results.following[i] = health.replace(results.residuals[i], results.variances[i])
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(np.diagonal(covariances, axis1=2, axis2=3)) if covariances.size else None
+    return VolatilityBatch(
+        spec, names, parameters,
+        {} if errors is None else {kind: errors[:, i] for i, kind in enumerate(COVARIANCES)},
+        covariances, results.logliks - n * np.log(sample.scales), results.converged, results.evaluations, share, codes,
+        results.presamples * squares, results.variances * squares[:, None], results.residuals * sample.scales[:, None],
+        results.following * squares, n, sample.dropped, threads, time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def filter_batch(
+    returns: NDArray[Any], spec: Spec, parameters: NDArray[Any], *, regressors: NDArray[Any] | None = None
+) -> Array:
+    """Variances (series, n) of returns (series, n) under given parameters (series, k), in the data's units."""
+    sample = sample_of(returns, spec, regressors)
+    m = mean_parameters(spec, sample.regressor_scales)
+    theta = warm_of(np.atleast_2d(parameters), spec, sample, len(np.atleast_2d(parameters)[0]))
+    found = np.empty_like(sample.returns)
+    work = np.empty((WORK_ROWS, sample.returns.shape[1]))
+    for i, row in enumerate(sample.returns):
+        filter_one(theta[i], row, sample.regressors, np.array(spec.codes(m)), work)
+        found[i] = work[1] * sample.scales[i] ** 2
+    return found

@@ -1,0 +1,85 @@
+"""What a fit accepts, checked with the series and the place named, and laid out as the kernels take it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.faults import DataFault, Fault
+from models.volatility.spec import Spec
+
+FEWEST_OBSERVATIONS = 50
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Returns (series, n) of mean square 1, their scales (series,), regressors (n, m) likewise scaled by column."""
+
+    returns: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    regressors: NDArray[np.float64]
+    regressor_scales: NDArray[np.float64]
+    dropped: int  # first returns lost to lags
+
+
+def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None, names: Sequence[str] = ()) -> Sample:
+    """Checks and scales. Raises DataFault for NaN, infinity, constant series, too few; Fault for a missing matrix."""
+    values = np.atleast_2d(np.asarray(returns, dtype=np.float64))
+    if values.ndim != 2:
+        raise Fault(f"returns must have shape (n,) or (series, n), not {np.shape(returns)}")
+    require_finite(values, "returns", names)
+    matrix, dropped = regressors_of(values, spec, regressors)
+    values = values[:, dropped:]
+    n, m = values.shape[1], max(matrix.shape[1], 1)
+    if n < FEWEST_OBSERVATIONS + m:
+        raise DataFault(f"{n} returns are too few to fit a variance process: at least {FEWEST_OBSERVATIONS + m} needed")
+    centred = values - values.mean(axis=1, keepdims=True)
+    scales = np.sqrt(np.mean(centred**2, axis=1))
+    flat = scales <= 1e-12 * np.max(np.abs(values), axis=1)
+    if flat.any():
+        row = int(np.argmax(flat))
+        raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]!r}")
+    columns = np.sqrt(np.mean(matrix**2, axis=0))
+    if np.any(columns == 0):
+        raise DataFault(f"regressor {int(np.argmin(columns))}: zero throughout; leave it out")
+    if m > 1 and np.linalg.matrix_rank(matrix / columns) < m:
+        raise DataFault("regressors are collinear; leave one out")
+    return Sample(
+        np.ascontiguousarray(values / scales[:, None]), scales, np.asfortranarray(matrix / columns), columns, dropped
+    )
+
+
+def regressors_of(
+    values: NDArray[np.float64], spec: Spec, regressors: NDArray[Any] | None
+) -> tuple[NDArray[np.float64], int]:
+    """The matrix of the mean (n, m), m 0 without one, and how many first returns its lags cost."""
+    if spec.mean in ("zero", "constant"):
+        if regressors is not None:
+            raise Fault(f"mean {spec.mean!r} takes no regressors; use mean 'regressors'")
+        return np.zeros((values.shape[1], 0)), 0
+    if regressors is None:
+        if spec.mean == "regressors":
+            raise Fault("mean 'regressors' needs a matrix of regressors, shape (n, k)")
+        return values[:, :-1].T, 1
+    matrix = np.asarray(regressors, dtype=np.float64)
+    matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+    if matrix.ndim != 2 or matrix.shape[0] != values.shape[1]:
+        raise Fault(f"regressors have shape {matrix.shape}; they need one row per return, {values.shape[1]}")
+    require_finite(matrix.T, "regressors", ())
+    return matrix, 0
+
+
+def require_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, place = (int(i) for i in np.argwhere(bad)[0])
+        text = f"{label(row, names, len(values))}: {values[row, place]} at position {place}"
+        raise DataFault(f"{what}: {text} ({int(bad.sum())} in all); drop or mend these rows")
+
+
+def label(row: int, names: Sequence[str], rows: int) -> str:
+    if names:
+        return str(names[row])
+    return f"series {row}" if rows > 1 else "series"
