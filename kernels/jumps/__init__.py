@@ -1,0 +1,1 @@
+"""Likelihoods of returns with Poisson jumps, and realised measures of a day."""
