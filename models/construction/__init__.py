@@ -1,10 +1,10 @@
 """What to hold: Markowitz, Black-Litterman, risk parity, hierarchical risk parity, mean-CVaR, each by a deadline."""
 
+from models.construction.answer import Answer, Problem, optimise
 from models.construction.black_litterman import Posterior, View, black_litterman
 from models.construction.constraints import Constraints, Row, box
 from models.construction.critical_line import Frontier, critical_line
 from models.construction.moments import Moments, moments_of, usable_covariance
-from models.construction.optimise import Answer, Problem, optimise
 
 __all__ = [
     "Answer",

@@ -84,7 +84,7 @@ def black_litterman(
     if len(views):
         total -= spread @ np.linalg.solve(system, spread.T)
     shares = weights_of_views(pick, covariance, variances, expected, market_weights, risk_aversion, tau)
-    return Posterior(implied, means, 0.5 * (total + total.T), risk_aversion, shares, variances)
+    return Posterior(implied, means, total, risk_aversion, shares, variances)
 
 
 def weights_of_views(

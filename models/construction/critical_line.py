@@ -18,7 +18,7 @@ from models.faults import Fault
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 EDGE = 1e-11
-TIE = 1e-12  # relative to the largest: means are made distinct by this much before the start, which two equal ones leave undecided
+TIE = 1e-12  # of the largest mean: by so much equal ones are made distinct, for they leave the start undecided
 CORNERS_PER_VARIABLE = 20
 
 

@@ -87,6 +87,20 @@ class FeasibleSet:
         inside = spread(inside, self.constraints)
         return inside if self.constraints.satisfied_by(inside) else None
 
+    def toward(self, start: Array, target: Array) -> Array:
+        """The feasible point nearest to the target on the straight line from a feasible start."""
+        low, high = 0.0, 1.0
+        if self.constraints.satisfied_by(target):
+            return target
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            if self.constraints.satisfied_by(start + middle * (target - start)):
+                low = middle
+            else:
+                high = middle
+        found: Array = start + low * (target - start)
+        return found
+
     def start(self, warm: Array | None, deadline: float) -> Array | None:
         """The warm start when it is feasible, else a feasible point near it (bounds and budget) or any."""
         count = len(self.constraints.names)

@@ -34,8 +34,9 @@ def hierarchical_risk_parity(covariance: Array, inside: FeasibleSet, start: Arra
     near = quadratic_programme(covariance, -covariance @ weights, inside.shape, exact_by(deadline))
     moved = None if near.x is None else inside.tidy(near.x[:n])
     if moved is None:
-        note = ("BEST_SO_FAR: the nearest portfolio within the rows was not found in time; a feasible one is given",)
-        return Found(start, float(start @ covariance @ start), None, "time_limit", note)
+        note = ("BEST_SO_FAR: the nearest portfolio within the rows was not found in time; one on the way is given",)
+        between = inside.toward(start, weights)
+        return Found(between, float(between @ covariance @ between), None, "time_limit", note)
     note = ("MOVED_INTO_ROWS: the hierarchical portfolio broke a row; the feasible one nearest in risk is given",)
     return Found(moved, float(moved @ covariance @ moved), None, "optimal", note)
 

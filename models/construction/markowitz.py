@@ -15,6 +15,7 @@ from models.construction.programme import fits, quadratic_programme, solve
 
 Objective = Literal["max-sharpe", "min-variance", "utility", "target-return"]
 
+BOUND_STEPS = 30
 RESERVED = 0.25  # part of the time kept for descent in case the exact method comes too late
 
 
@@ -91,7 +92,29 @@ def max_sharpe(
     if best is not None and float(excess @ start) <= 0.0:
         start = best
     path = descend(start, means, covariance, sharpe_criterion(rate), inside, deadline)
-    return late(replace(path, value=-path.value, gap=np.inf), inside)
+    bound = sharpe_bound(excess, covariance @ path.weights, path, inside, deadline)
+    return late(replace(path, value=-path.value, gap=max(bound + path.value, 0.0)), inside)
+
+
+def sharpe_bound(excess: Array, product: Array, path: Descent, inside: FeasibleSet, deadline: float) -> float:
+    """No feasible portfolio has a higher Sharpe ratio than this; inf when no bound was found in time.
+
+    By Cauchy and Schwarz the deviation of any s is at least slope's with slope = Cx / deviation of x, so excess's over
+    slope's, a ratio of linear functions, bounds the Sharpe ratio of s. Its largest value by Dinkelbach (1967).
+    """
+    slope = product / float(np.sqrt(max(float(path.weights @ product), 1e-300)))
+    bound = -path.value
+    for _ in range(BOUND_STEPS):
+        vertex = inside.vertex(bound * slope - excess, deadline)
+        if vertex is None:
+            return np.inf
+        gain, risk = float(excess @ vertex), float(slope @ vertex)
+        if gain - bound * risk <= 1e-13 * abs(gain):
+            return bound
+        if risk <= 0.0:
+            return np.inf
+        bound = gain / risk
+    return np.inf
 
 
 def _sharpe_programme(excess: Array, covariance: Array, inside: FeasibleSet, deadline: float) -> Any:

@@ -123,8 +123,8 @@ def _lowest_under(cuts: Array, levels: Array, inside: FeasibleSet, deadline: flo
     shape = inside.shape
     if remaining <= 0.0:
         return None
-    planes = sparse.csr_matrix(np.hstack([cuts, np.zeros((len(cuts), shape.variables - shape.weights + 1))]))
-    planes[:, -1] = -1.0
+    sizes = np.zeros((len(cuts), shape.variables - shape.weights))
+    planes = sparse.csr_matrix(np.hstack([cuts, sizes, -np.ones((len(cuts), 1))]))
     empty = sparse.csr_matrix((shape.within.shape[0], 1))
     found = linprog(
         np.concatenate([np.zeros(shape.variables), [1.0]]),

@@ -51,8 +51,12 @@ def risk_parity(covariance: Array, budgets: Array, inside: FeasibleSet, start: A
             off = imbalance(weights, covariance, budgets)
             note = (f"PARITY_CONSTRAINED: constraints keep contributions up to {off:.2g} from their budgets",)
             return Found(weights, off, None, status, note)
-    note = ("BEST_SO_FAR: the time limit came before the constrained programme; a feasible portfolio is given",)
-    return Found(start, imbalance(start, covariance, budgets), None, "time_limit", note)
+    note = (
+        "BEST_SO_FAR: the time limit came before the constrained programme; the way to parity is gone as far as it is "
+        "feasible",
+    )
+    near = inside.toward(start, total * plain / float(plain.sum()))
+    return Found(near, imbalance(near, covariance, budgets), None, "time_limit", note)
 
 
 def coordinate_descent(covariance: Array, budgets: Array, deadline: float, start: Array) -> tuple[Array, bool]:

@@ -86,7 +86,7 @@ def test_equal_means_are_decided_and_end_at_the_least_variance() -> None:
 
 
 def test_contradicting_bounds_and_unbounded_means_are_named() -> None:
-    with pytest.raises(Fault, match="budget 1 against the upper bounds of 2 names, which sum to at most 0.6"):
+    with pytest.raises(Fault, match=r"budget 1 against the upper bounds of 2 names, which sum to at most 0\.6"):
         critical_line(np.zeros(2), np.eye(2), box(("A", "B"), 0.0, 0.3))
     free = Constraints(("A", "B"), np.full(2, -np.inf), np.full(2, np.inf))
     with pytest.raises(Fault, match="unbounded"):
