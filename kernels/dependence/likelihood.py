@@ -1,7 +1,14 @@
 """The log-likelihood of dynamic correlation, compiled: the second step of Engle (2002).
 
 Q_t is a recursion in time, but its factorisation at one time does not wait for another. So LANES times are collected
-and factorised side by side: the innermost loops run over times at unit stride and vectorise without reordering any sum.
+and factorised side by side, one in each lane of the vector unit; no sum is reordered.
+
+One block of `work`, rows of LANES doubles, for `n` assets:
+
+    0 .. n(n+1)/2            lower triangle of Q by rows, then its Cholesky factor with reciprocal pivots
+    n(n+1)/2 .. + n          w_i = e_i sqrt(q_ii), then the factor's inverse times w
+    + n                      q_ii
+    + 2                      the product of some q_ii / pivot^2, and minus the sum of squares of the solved w
 """
 
 import math
@@ -10,64 +17,118 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kernels.dependence.lanes import (
+    LANES,
+    multiply,
+    multiply_by_root,
+    reciprocal_root,
+    subtract_products,
+    subtract_products_twice,
+)
+
 Floats = NDArray[np.float64]
-LANES = 8
+FACTORS = 16  # of q_ii / pivot^2 >= 1 multiplied before a logarithm is taken: none overflows below a condition of 1e19
 
 
 def likelihood_work(assets: int) -> Floats:
-    """Memory for `dcc_loglik`: the quasi-correlations of LANES times, and one vector more."""
-    return np.zeros((assets * (assets + 1) // 2 + assets, LANES))
+    """Memory for `dcc_loglik`, (rows, LANES)."""
+    return np.zeros((assets * (assets + 1) // 2 + 2 * assets + 2, LANES))
 
 
 @njit(cache=True, error_model="numpy")
 def _collect(
     standardised: Floats,
     first: int,
-    count: int,
     intercept: Floats,
     coefficients: tuple[float, float, float],
     quasi: Floats,
     work: Floats,
 ) -> None:
-    """Q at times first .. first + count - 1 into the lanes of `work`, packed by rows; `quasi` moves on to the next."""
+    """Q and e of times first .. first + LANES - 1 into the lanes of `work`; `quasi` (packed) moves on to the next.
+
+    Lanes beyond the last time hold Q = identity and e = 0, which add nothing.
+    """
     a, b, g = coefficients
-    assets = standardised.shape[1]
-    for lane in range(LANES):
-        row = standardised[first + min(lane, count - 1)]
-        k = 0
+    n, assets = standardised.shape
+    packed = len(quasi)
+    count = min(LANES, n - first)
+    for i in range(assets):
+        for lane in range(count):
+            work[packed + i, lane] = standardised[first + lane, i]
+    k = 0
+    for i in range(assets):
+        e = work[packed + i]
+        for j in range(i + 1):
+            other, place = work[packed + j], work[k]
+            rest, value = intercept[k], quasi[k]
+            if g == 0.0:
+                for lane in range(LANES):
+                    place[lane] = value
+                    value = b * value + (rest + a * e[lane] * other[lane])
+            else:
+                for lane in range(LANES):
+                    place[lane] = value
+                    value = (
+                        b * value + (rest + a * e[lane] * other[lane]) + g * min(e[lane], 0.0) * min(other[lane], 0.0)
+                    )
+            quasi[k] = value
+            k += 1
+    for lane in range(count, LANES):
+        work[: packed + assets, lane] = 0.0
         for i in range(assets):
-            for _ in range(i + 1):
-                work[k, lane] = quasi[k]
-                k += 1
-        if lane >= count:
-            continue
-        k = 0
-        for i in range(assets):
-            weight = a * row[i]
-            for j in range(i + 1):
-                quasi[k + j] = intercept[k + j] + weight * row[j] + b * quasi[k + j]
-            if g != 0.0 and row[i] < 0.0:
-                weight = g * row[i]
-                for j in range(i + 1):
-                    quasi[k + j] += weight * min(row[j], 0.0)
-            k += i + 1
+            work[i * (i + 1) // 2 + i, lane] = 1.0
 
 
 @njit(cache=True, error_model="numpy")
 def _factorise(work: Floats, assets: int) -> None:
-    """Cholesky factors in place, reciprocals of the pivots on the diagonal; nan if not positive definite."""
-    for i in range(assets):
+    """Cholesky factors with reciprocal pivots, and their inverses times w, in place; nan if not positive definite."""
+    for i in range(0, assets + 1, 2):
         row = i * (i + 1) // 2
-        for j in range(i + 1):
+        following = row + i + 1
+        paired = i < assets
+        for j in range(i):
             other = j * (j + 1) // 2
-            for k in range(j):
-                for lane in range(LANES):
-                    work[row + j, lane] -= work[row + k, lane] * work[other + k, lane]
-            if j < i:
-                for lane in range(LANES):
-                    work[row + j, lane] *= work[other + j, lane]
+            if paired:
+                subtract_products_twice(work, row + j, following + j, row, following, other, j)
+                multiply(work, following + j, other + j)
+            else:
+                subtract_products(work, row + j, row, other, j)
+            multiply(work, row + j, other + j)
+        if paired:
+            subtract_products(work, row + i, row, row, i)
+            reciprocal_root(work, row + i)
+            subtract_products(work, following + i, following, row, i)
+            multiply(work, following + i, row + i)
+            if i + 1 < assets:
+                subtract_products(work, following + i + 1, following, following, i + 1)
+                reciprocal_root(work, following + i + 1)
+
+
+@njit(cache=True, error_model="numpy")
+def _lanes_loglik(work: Floats, assets: int) -> float:
+    """log|Q| - sum log q_ii + w'Q^-1 w over all lanes, times -1, from what `_collect` gave."""
+    packed = assets * (assets + 1) // 2
+    diagonals, product = packed + assets, packed + 2 * assets
+    squares = product + 1
+    for i in range(assets):
+        diagonal = i * (i + 1) // 2 + i
+        work[diagonals + i] = work[diagonal]
+        multiply_by_root(work, packed + i, diagonal)
+    _factorise(work, assets)
+    total = 0.0
+    work[product], work[squares] = 1.0, 0.0
+    for i in range(assets):
+        diagonal = i * (i + 1) // 2 + i
         for lane in range(LANES):
-            work[row + i, lane] = 1.0 / math.sqrt(work[row + i, lane])
+            work[product, lane] *= work[diagonals + i, lane] * (work[diagonal, lane] * work[diagonal, lane])
+        if (i + 1) % FACTORS == 0 or i + 1 == assets:
+            for lane in range(LANES):
+                total += math.log(work[product, lane])
+            work[product] = 1.0
+    subtract_products(work, squares, packed, packed, assets)
+    for lane in range(LANES):
+        total += work[squares, lane]
+    return total
 
 
 @njit(cache=True, error_model="numpy")
@@ -88,7 +149,6 @@ def dcc_loglik(
     `likelihood_work`. log|R| + e'R^-1 e is taken as log|Q| - sum log q_ii + w'Q^-1 w with w_i = e_i sqrt(q_ii).
     """
     n, assets = standardised.shape
-    packed = assets * (assets + 1) // 2
     k = 0
     for i in range(assets):
         for j in range(i + 1):
@@ -97,39 +157,9 @@ def dcc_loglik(
             k += 1
     total = 0.0
     for first in range(0, n, LANES):
-        count = min(LANES, n - first)
-        _collect(standardised, first, count, intercept, (a, b, g), quasi, work)
+        _collect(standardised, first, intercept, (a, b, g), quasi, work)
+        total += _lanes_loglik(work, assets)
+    for t in range(n):
         for i in range(assets):
-            for lane in range(LANES):
-                e = standardised[first + min(lane, count - 1), i]
-                work[packed + i, lane] = e * math.sqrt(work[i * (i + 1) // 2 + i, lane])
-        total += _lanes_loglik(standardised, first, count, work)
-    return total
-
-
-@njit(cache=True, error_model="numpy")
-def _lanes_loglik(standardised: Floats, first: int, count: int, work: Floats) -> float:
-    """Sum over the lanes in use; `work` holds Q and below it w."""
-    assets = standardised.shape[1]
-    packed = assets * (assets + 1) // 2
-    total = 0.0
-    ones = np.ones(LANES)
-    for i in range(assets):
-        diagonal = i * (i + 1) // 2 + i
-        for lane in range(LANES):
-            ones[lane] *= work[diagonal, lane]
-    _factorise(work, assets)
-    for i in range(assets):
-        row = i * (i + 1) // 2
-        for k in range(i):
-            for lane in range(LANES):
-                work[packed + i, lane] -= work[row + k, lane] * work[packed + k, lane]
-        for lane in range(LANES):
-            work[packed + i, lane] *= work[row + i, lane]
-            ones[lane] *= work[row + i, lane] * work[row + i, lane]
-    for lane in range(count):
-        total += math.log(ones[lane])
-        for i in range(assets):
-            e = standardised[first + lane, i]
-            total += e * e - work[packed + i, lane] * work[packed + i, lane]
+            total += standardised[t, i] * standardised[t, i]
     return 0.5 * total

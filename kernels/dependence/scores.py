@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")
-def _invert(matrix: Floats, inverse: Floats) -> None:
+def invert(matrix: Floats, inverse: Floats) -> None:
     """Full inverse of a positive definite matrix whose lower triangle is read; nan if it is not."""
     n = len(matrix)
     for i in range(n):
@@ -47,7 +47,7 @@ def _invert(matrix: Floats, inverse: Floats) -> None:
 def _density_slope(quasi: Floats, e: Floats, slope: Floats, direct: Floats) -> float:
     """Density of one time; d density / dQ (full, symmetric) into `slope`, d density / de with Q held into `direct`."""
     n = len(e)
-    _invert(quasi, slope)
+    invert(quasi, slope)
     value = 0.0
     for i in range(n):
         solved = 0.0

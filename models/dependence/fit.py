@@ -1,84 +1,30 @@
-"""Constant and dynamic conditional correlation with GARCH(1,1) margins: the estimators and what they report."""
+"""Constant and dynamic conditional correlation with GARCH(1,1) margins, and what a fit reports."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.dependence.reference import correlations as normalised
-from models.dependence.correlation import collinear, nearest_correlation
-from models.dependence.data import checked
-from models.dependence.joint import JointModel, maximise
-from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
-from models.dependence.margins import Margins, MarginState, fit_margins
-from models.dependence.means import equations_of
-from models.dependence.result import DependenceFit, Dynamics, Health, next_correlation
-from models.dependence.standard_errors import KINDS, likelihood_errors
-from models.dependence.two_step import (
-    LARGEST_PERSISTENCE,
-    asymmetry_of,
-    correlation_errors,
-    dynamics_errors,
-    fit_dynamics,
-    margin_errors,
-    margin_hessians,
-    margin_influence,
-    persistence_of,
+from models.dependence.correlation import nearest_correlation
+from models.dependence.estimators import (
+    Estimate,
+    FirstStep,
+    composite_dcc,
+    first_step,
+    joint,
+    second_step,
+    two_step_ccc,
+    two_step_dcc,
 )
-from models.faults import DataFault, Fault
+from models.dependence.result import DependenceFit, Health, next_correlation
+from models.dependence.standard_errors import KINDS
+from models.dependence.two_step import LARGEST_PERSISTENCE, persistence_of
+from models.faults import Fault
 
 Floats = NDArray[np.float64]
-SINGULAR = 1e-10  # smallest eigenvalue of the correlations of standardised residuals that a likelihood can take
-LEAST_ROWS = 100
-DYNAMICS = ("dcc.a", "dcc.b", "dcc.g")
-LARGEST_JOINT = 30
-
-
-@dataclass(frozen=True)
-class FirstStep:
-    """Margins fitted one by one, and the correlations of what they leave."""
-
-    margins: Margins
-    mean: str
-    parameters: Floats
-    converged: tuple[bool, ...]
-    state: MarginState
-    target: Floats
-    negative_target: Floats
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.margins.equations.names
-
-    @property
-    def at_bound(self) -> NDArray[np.bool_]:
-        """Margin parameters on their bound of zero."""
-        return self.margins.garch & (self.parameters <= 0.0)
-
-    @property
-    def correlation(self) -> Floats:
-        correlation = normalised(self.target)
-        np.fill_diagonal(correlation, 1.0)
-        return correlation
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an estimator found, before it is laid out as a `DependenceFit`."""
-
-    labels: tuple[str, ...]
-    parameters: Floats
-    errors: dict[str, Floats]
-    loglik: float
-    two_step_loglik: float | None
-    converged: bool
-    at_bound: tuple[str, ...]
-    asymmetry: float
-    state: MarginState
-    dynamics: Dynamics
-    notes: tuple[str, ...]
+CCC_ESTIMATORS = ("joint", "two-step")
+DCC_ESTIMATORS = ("two-step", "joint", "composite")
 
 
 def fit_ccc(
@@ -98,10 +44,11 @@ def fit_ccc(
     variances are the mean squared residual. Fault or DataFault: data or arguments that cannot be used.
     """
     began = time.perf_counter()
-    chosen(estimator, ("joint", "two-step"), "estimator")
+    chosen(estimator, CCC_ESTIMATORS)
     first = first_step(returns, names, mean, window, warm)
-    singular_refused(first)
-    estimate = joint(first, 0, np.empty(0), None) if estimator == "joint" else two_step_ccc(first)
+    estimate = two_step_ccc(first)
+    if estimator == "joint":
+        estimate = joint(first, 0, np.empty(0), estimate.loglik)
     return laid_out("ccc", estimator, first, estimate, began)
 
 
@@ -115,129 +62,37 @@ def fit_dcc(
     names: Sequence[str] | None = None,
     warm: DependenceFit | None = None,
 ) -> DependenceFit:
-    """Dynamic conditional correlation, Engle (2002), of `returns` (n, series); arguments as in `fit_ccc`.
+    """Dynamic conditional correlation, Engle (2002), of `returns` (n, series); other arguments as in `fit_ccc`.
 
-    `estimator`: `two-step` with correlation targeting (fast: what is refreshed live) or `joint`: means, GARCH,
-    correlations and dynamics in one likelihood. `asymmetric`: the g term of Cappiello, Engle and Sheppard (2006).
+    `estimator`: `two-step` with correlation targeting (fast: what is refreshed live), `joint` (means, GARCH,
+    correlations and dynamics in one likelihood; at most 30 series) or `composite` (margins one by one, dynamics from
+    the likelihoods of all pairs: for many series). `asymmetric`: the g term of Cappiello, Engle and Sheppard (2006).
     """
     began = time.perf_counter()
-    chosen(estimator, ("two-step", "joint"), "estimator")
+    chosen(estimator, DCC_ESTIMATORS)
     first = first_step(returns, names, mean, window, warm)
     if len(first.names) < 2:
         raise Fault("dynamic correlation needs at least two series")
-    singular_refused(first)
-    sample = CorrelationLikelihood(first.state.standardised, first.target, first.negative_target)
-    asymmetry = asymmetry_of(first.target, first.negative_target) if asymmetric else None
-    start = None if warm is None else dynamics_of(warm, asymmetric)
-    second = fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, start)
-    two_step_loglik = first.state.loglik + second.loglik
-    if estimator == "joint":
-        estimate = joint(first, 3 if asymmetric else 2, second.parameters, two_step_loglik)
+    if estimator == "composite":
+        return laid_out("dcc", estimator, first, composite_dcc(first, asymmetric, warm), began)
+    sample, second = second_step(first, asymmetric, warm)
+    if estimator == "two-step":
+        estimate = two_step_dcc(first, second, sample)
     else:
-        hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
-        influence = margin_influence(first.margins, first.state, hessians)
-        owners = first.margins.owners
-        parts = (
-            margin_errors(first.margins, first.state, hessians),
-            repeated(correlation_errors(first.state, first.correlation, owners, influence)),
-            dynamics_errors(sample, second, first.state, owners, influence),
-        )
-        labels = DYNAMICS[: len(second.parameters)]
-        bound = (first.at_bound, np.zeros(len(pair_labels(first.names)), bool), second.parameters <= 0.0)
-        names_all = (*first.margins.labels, *pair_labels(first.names), *labels)
-        estimate = Estimate(
-            names_all,
-            np.concatenate([first.parameters, packed(first.correlation), second.parameters]),
-            {kind: np.concatenate([part[kind] for part in parts]) for kind in KINDS},
-            two_step_loglik,
-            two_step_loglik,
-            second.converged and all(first.converged),
-            tuple(np.array(names_all)[np.concatenate(bound)]),
-            second.asymmetry,
-            first.state,
-            dynamics_with(first.target, first.negative_target, second.parameters),
-            (),
-        )
+        start = np.maximum(second.parameters, 0.0)
+        estimate = joint(first, len(start), start, first.state.loglik + second.loglik)
     return laid_out("dcc", estimator, first, estimate, began)
-
-
-def first_step(
-    returns: Floats, names: Sequence[str] | None, mean: str, window: int | None, warm: DependenceFit | None
-) -> FirstStep:
-    values, labels = checked(returns, names, least=LEAST_ROWS, window=window)
-    margins = Margins(equations_of(values, labels, mean))
-    start = None
-    if warm is not None and all(label in warm.parameters for label in margins.labels):
-        start = np.array([warm.parameters[label] for label in margins.labels])
-    parameters, converged = fit_margins(margins, start)
-    state = margins.evaluate(parameters)
-    target, negative = second_moments(state.standardised), negative_moments(state.standardised)
-    return FirstStep(margins, mean, parameters, tuple(converged), state, target, negative)
-
-
-def two_step_ccc(first: FirstStep) -> Estimate:
-    """Margins one by one, then the correlations of the standardised residuals."""
-    hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
-    influence = margin_influence(first.margins, first.state, hessians)
-    errors = margin_errors(first.margins, first.state, hessians)
-    spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence)
-    dynamics = dynamics_with(first.correlation, first.negative_target, np.zeros(2))
-    sample = CorrelationLikelihood(first.state.standardised, dynamics.target, dynamics.negative_target)
-    loglik = first.state.loglik + sample.loglik(0.0, 0.0)
-    labels = (*first.margins.labels, *pair_labels(first.names))
-    return Estimate(
-        labels,
-        np.concatenate([first.parameters, packed(first.correlation)]),
-        {kind: np.concatenate([errors[kind], spread]) for kind in KINDS},
-        loglik,
-        loglik,
-        all(first.converged),
-        tuple(np.array(first.margins.labels)[first.at_bound]),
-        0.0,
-        first.state,
-        dynamics,
-        (),
-    )
-
-
-def joint(first: FirstStep, dynamics: int, start: Floats, two_step_loglik: float | None) -> Estimate:
-    """One likelihood for everything, from the two-step estimate."""
-    if len(first.names) > LARGEST_JOINT:
-        raise Fault(f"{len(first.names)} series: the joint likelihood takes at most {LARGEST_JOINT}; use two-step")
-    model = JointModel(first.margins, dynamics)
-    if two_step_loglik is None:
-        two_step_loglik = two_step_ccc(first).loglik
-    inside = np.where(start > 0, start, 0.0)
-    found = maximise(model, np.concatenate([first.parameters, packed(first.correlation), inside]))
-    _, correlation, _ = model.split(found.parameters)
-    parameters = found.parameters[len(found.parameters) - dynamics :]
-    negative = negative_moments(found.state.standardised)
-    return Estimate(
-        model.labels,
-        found.parameters,
-        likelihood_errors(found.hessian, found.scores, ~found.at_bound),
-        found.loglik,
-        two_step_loglik,
-        found.converged,
-        tuple(np.array(model.labels)[found.at_bound]),
-        asymmetry_of(correlation, negative) if dynamics > 2 else 0.0,
-        found.state,
-        dynamics_with(correlation, negative, parameters if dynamics else np.zeros(2)),
-        (),
-    )
 
 
 def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, began: float) -> DependenceFit:
     """The result in the form that callers and reports read."""
     dynamics, state = estimate.dynamics, estimate.state
     parameters = dict(zip(estimate.labels, (float(x) for x in estimate.parameters), strict=True))
-    margins = [parameters[f"{name}.alpha"] + parameters[f"{name}.beta"] for name in first.names]
+    margins = max(parameters[f"{name}.alpha"] + parameters[f"{name}.beta"] for name in first.names)
     own = persistence_of(np.array([dynamics.a, dynamics.b, dynamics.g]), estimate.asymmetry)
     correlation, quasi = next_correlation(state.standardised, dynamics)
     correlation, note = nearest_correlation(correlation)
     deviations = np.sqrt(state.variances[-1])
-    notes = estimate.notes if note is None else (*estimate.notes, note)
-    health = health_of(estimate, max(margins), own)
     return DependenceFit(
         model=model,
         estimator=estimator,
@@ -250,9 +105,10 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
         },
         loglik=float(estimate.loglik),
         two_step_loglik=estimate.two_step_loglik,
+        composite_loglik=estimate.composite_loglik,
         converged=estimate.converged,
-        persistence=own if model == "dcc" else max(margins),
-        health=health,
+        persistence=own if model == "dcc" else margins,
+        health=health_of(estimate, margins, own),
         dynamics=dynamics,
         correlation=correlation,
         covariance=correlation * np.outer(deviations, deviations),
@@ -263,16 +119,17 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
         quasi=quasi,
         n=len(state.residuals),
         seconds=time.perf_counter() - began,
-        notes=notes,
+        notes=estimate.notes if note is None else (*estimate.notes, note),
     )
 
 
-def health_of(estimate: Estimate, margin_persistence: float, persistence: float) -> Health:
+def health_of(estimate: Estimate, margins: float, persistence: float) -> Health:
+    """`margins`: the largest alpha + beta; `persistence` of the correlations."""
     if not estimate.converged or not np.isfinite(estimate.loglik):
         return Health(False, "NOT_CONVERGED", "the search stopped before the likelihood was at its top")
-    if margin_persistence >= 1.0 or persistence >= 1.0:
+    if margins >= 1.0 or persistence >= 1.0:
         return Health(
-            False, "NOT_STATIONARY", f"alpha + beta up to {margin_persistence:.6f}, correlation {persistence:.6f}"
+            False, "NOT_STATIONARY", f"largest alpha + beta {margins:.6f}, persistence of correlation {persistence:.6f}"
         )
     if estimate.at_bound or persistence > LARGEST_PERSISTENCE - 1e-9:
         where = ", ".join(estimate.at_bound) or "a + b = 1"
@@ -280,39 +137,6 @@ def health_of(estimate: Estimate, margin_persistence: float, persistence: float)
     return Health(True, "OK", "converged, stationary")
 
 
-def singular_refused(first: FirstStep) -> None:
-    smallest = float(np.linalg.eigvalsh(first.correlation)[0])
-    if smallest < SINGULAR:
-        raise DataFault(
-            f"{', '.join(collinear(first.correlation, first.names))}: their standardised residuals are linearly "
-            f"dependent (smallest eigenvalue {smallest:.1e}); drop one of them, or use more rows than series"
-        )
-
-
-def chosen(value: str, allowed: tuple[str, ...], what: str) -> None:
-    if value not in allowed:
-        raise Fault(f"{what} {value!r}: must be one of {', '.join(allowed)}")
-
-
-def dynamics_of(fit: DependenceFit, asymmetric: bool) -> Floats | None:
-    labels = DYNAMICS[: 3 if asymmetric else 2]
-    if not all(label in fit.parameters for label in labels):
-        return None
-    return np.array([fit.parameters[label] for label in labels])
-
-
-def dynamics_with(target: Floats, negative_target: Floats, parameters: Floats) -> Dynamics:
-    a, b, g = (*(float(x) for x in parameters), 0.0)[:3]
-    return Dynamics(a, b, g, target, negative_target)
-
-
-def packed(matrix: Floats) -> Floats:
-    return np.asarray(matrix[np.tril_indices(len(matrix), -1)])
-
-
-def pair_labels(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"corr.{names[j]}.{names[i]}" for i in range(len(names)) for j in range(i))
-
-
-def repeated(errors: Floats) -> dict[str, Floats]:
-    return dict.fromkeys(KINDS, errors)
+def chosen(estimator: str, allowed: tuple[str, ...]) -> None:
+    if estimator not in allowed:
+        raise Fault(f"estimator {estimator!r}: must be one of {', '.join(allowed)}")

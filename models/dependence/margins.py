@@ -1,6 +1,6 @@
 """GARCH(1,1) margins of several series: one by one, and as the part of a joint likelihood that each series owns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from kernels.dependence.margins import garch_derivatives, garch_scores
+from kernels.dependence.margins import garch_evaluate, garch_fit
 from models.dependence.means import Equations
 
 Floats = NDArray[np.float64]
 SHAPES = ((0.05, 0.90), (0.03, 0.96), (0.10, 0.80), (0.15, 0.50))  # (alpha, beta) tried first
 LARGEST_PERSISTENCE = 1.0 - 1e-7
+REFUSED = 1e10
 GARCH_LABELS = ("omega", "alpha", "beta")
 
 
@@ -72,69 +73,101 @@ class Margins:
     def scores_of(self, parameters: Floats, series: int) -> Floats:
         """d loglik_t / d parameters of one series, (n, size), under the flat `parameters` of all."""
         design = self.equations.designs[series]
-        return evaluate_one(self.equations.returns[:, series], design, self.part(parameters, series))[2]
+        return evaluate_one(
+            np.ascontiguousarray(self.equations.returns[:, series]), design, self.part(parameters, series)
+        )[2]
 
     def evaluate(self, parameters: Floats) -> MarginState:
         """Everything of every series under `parameters` (sum of sizes,)."""
         returns = self.equations.returns
         n, series = returns.shape
+        columns = np.ascontiguousarray(returns.T)
         residuals, variances = np.empty((series, n)), np.empty((series, n + 1))
         scores, slopes = np.empty((n, sum(self.sizes))), np.empty((n, sum(self.sizes)))
         logliks = np.empty(series)
         for i in range(series):
-            one = evaluate_one(returns[:, i], self.equations.designs[i], self.part(parameters, i))
+            one = evaluate_one(columns[i], self.equations.designs[i], self.part(parameters, i))
             place = slice(self.offsets[i], self.offsets[i] + self.sizes[i])
             residuals[i], variances[i], scores[:, place], slopes[:, place], logliks[i] = one
         standardised = np.ascontiguousarray((residuals / np.sqrt(variances[:, :-1])).T)
         return MarginState(residuals.T.copy(), variances.T.copy(), standardised, scores, slopes, logliks)
 
 
+class Workspace:
+    """Arrays for one series of n rows and k regressors, in the order the kernels take them."""
+
+    def __init__(self, n: int, k: int) -> None:
+        self.arrays = (
+            np.empty(n),
+            np.empty(n + 1),
+            np.empty((n + 1, k + 3)),
+            np.empty((n, k + 3)),
+            np.empty((n, k + 3)),
+        )
+        self.matrices = np.empty((3, k + 3, k + 3))
+
+
 def evaluate_one(returns: Floats, design: Floats, parameters: Floats) -> tuple[Floats, Floats, Floats, Floats, float]:
     """Residuals (n,), variances (n + 1,), scores and slopes (n, parameters), log-likelihood of one series."""
-    n, k = design.shape
-    omega, alpha, beta = parameters[k:]
-    residuals = returns - design @ parameters[:k]
-    variances, derivatives = np.empty(n + 1), np.empty((n + 1, k + 3))
-    scores, slopes = np.empty((n, k + 3)), np.empty((n, k + 3))
-    garch_derivatives(residuals, design, omega, alpha, beta, variances, derivatives)
-    loglik = garch_scores(residuals, design, variances, derivatives, scores, slopes)
+    work = Workspace(*design.shape)
+    loglik = garch_evaluate(returns, design, parameters, *work.arrays)
+    residuals, variances, _, scores, slopes = work.arrays
     return residuals, variances, scores, slopes, loglik
 
 
 def fit_margin(returns: Floats, design: Floats, warm: Floats | None = None) -> tuple[Floats, bool]:
-    """Normal quasi maximum likelihood of one series: parameters (k + 3,) and whether the search converged."""
+    """Normal quasi maximum likelihood of one series: parameters (k + 3,) and whether the search converged.
+
+    Fisher scoring; where that stops at a bound (no ARCH, a unit root) a constrained search finishes.
+    """
     k = design.shape[1]
     mean = np.linalg.lstsq(design, returns, rcond=None)[0]
     scale = float(np.std(returns - design @ mean))
     scaled = returns / scale
     unit = np.concatenate([np.full(k, scale), [scale * scale, 1.0, 1.0]])
+    work = Workspace(*design.shape)
 
-    def objective(parameters: Floats) -> tuple[float, Floats]:
-        with np.errstate(all="ignore"):
-            _, _, scores, _, loglik = evaluate_one(scaled, design, parameters)
-        if not np.isfinite(loglik):
-            return 1e10, np.zeros(k + 3)
-        return -loglik / len(scaled), -scores.sum(axis=0) / len(scaled)
+    def loglik(point: Floats) -> float:
+        value = garch_evaluate(scaled, design, point, *work.arrays)
+        return value if np.isfinite(value) else -REFUSED
 
     starts = [np.concatenate([mean / scale, [1 - alpha - beta, alpha, beta]]) for alpha, beta in SHAPES]
-    if warm is not None:
-        starts.append(warm / unit)
-    start = min(starts, key=lambda point: objective(point)[0])
+    best = max(starts, key=loglik) if warm is None else warm / unit
+    found = best.copy()
+    if not garch_fit(scaled, design, found, *work.arrays, work.matrices):
+        return constrained(loglik, work, max((best, *starts), key=loglik), len(returns), unit)
+    return found * unit, True
+
+
+def constrained(
+    loglik: Callable[[Floats], float], work: Workspace, start: Floats, n: int, unit: Floats
+) -> tuple[Floats, bool]:
+    """Sequential quadratic programming with alpha, beta >= 0 and alpha + beta <= 1 - 1e-7."""
+    k = len(start) - 3
+
+    def objective(point: Floats) -> tuple[float, Floats]:
+        value = loglik(point)
+        return -value / n, -work.arrays[3].sum(axis=0) / n if value > -REFUSED else np.zeros(k + 3)
+
     bounds = [(None, None)] * k + [(1e-8, None), (0.0, 1.0), (0.0, 1.0)]
     slope = np.concatenate([np.zeros(k + 1), [-1.0, -1.0]])
     stationary = {"type": "ineq", "fun": lambda x: LARGEST_PERSISTENCE - x[-1] - x[-2], "jac": lambda _: slope}
     found = minimize(
         objective, start, jac=True, method="SLSQP", bounds=bounds, constraints=[stationary], options={"ftol": 1e-12}
     )
-    parameters = np.asarray(found.x, dtype=np.float64) * unit
+    parameters = np.asarray(found.x, dtype=np.float64)
     parameters[k + 1 :] = np.maximum(parameters[k + 1 :], 0.0)
-    return parameters, bool(found.success)
+    return parameters * unit, bool(found.success)
 
 
 def fit_margins(margins: Margins, warm: Floats | None = None) -> tuple[Floats, list[bool]]:
     """Each series alone: flat parameters, and per series whether its search converged."""
     found: Sequence[tuple[Floats, bool]] = [
-        fit_margin(margins.equations.returns[:, i], design, None if warm is None else margins.part(warm, i))
+        fit_margin(
+            np.ascontiguousarray(margins.equations.returns[:, i]),
+            design,
+            None if warm is None else margins.part(warm, i),
+        )
         for i, design in enumerate(margins.equations.designs)
     ]
     return np.concatenate([parameters for parameters, _ in found]), [converged for _, converged in found]

@@ -37,8 +37,9 @@ class DependenceFit:
     Shapes: `variances`, `residuals`, `standardised` (n, series); `next_variances` (series,), `correlation` and
     `covariance` (series, series) are one step after the last row; `quasi` is Q of that step, its lower triangle.
     Keys of `parameters` and of each of `standard_errors` (hessian, opg, robust) are `<series>.<parameter>`,
-    `corr.<series>.<series>` (joint estimate and CCC) and `dcc.a`, `dcc.b`, `dcc.g`. Log-likelihoods include all
-    constants. `persistence` is the one of correlation (DCC) or the largest alpha + beta (CCC).
+    `corr.<series>.<series>` (joint estimate and CCC) and `dcc.a`, `dcc.b`, `dcc.g`. `loglik` is the normal one of all
+    series with all constants, `two_step_loglik` that of the two-step estimate, `composite_loglik` the sum over pairs of
+    what correlation adds. `persistence` is the one of correlation (DCC) or the largest alpha + beta (CCC).
     """
 
     model: str
@@ -50,6 +51,7 @@ class DependenceFit:
     standard_errors: dict[str, dict[str, float]]
     loglik: float
     two_step_loglik: float | None
+    composite_loglik: float | None
     converged: bool
     persistence: float
     health: Health

@@ -1,0 +1,266 @@
+"""The estimators of constant and dynamic correlation: two-step, composite and joint likelihood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.dependence.reference import correlations as normalised
+from models.dependence.composite import CompositeLikelihood, composite_errors
+from models.dependence.correlation import collinear, positive_definite
+from models.dependence.data import checked
+from models.dependence.joint import JointModel, maximise
+from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
+from models.dependence.margins import Margins, MarginState, fit_margins
+from models.dependence.means import equations_of
+from models.dependence.result import DependenceFit, Dynamics
+from models.dependence.standard_errors import KINDS, likelihood_errors
+from models.dependence.two_step import (
+    DynamicsEstimate,
+    asymmetry_of,
+    correlation_errors,
+    dynamics_errors,
+    fit_dynamics,
+    margin_errors,
+    margin_hessians,
+    margin_influence,
+)
+from models.faults import DataFault, Fault
+
+Floats = NDArray[np.float64]
+SINGULAR = 1e-10  # smallest eigenvalue of the correlations of standardised residuals that a likelihood can take
+LEAST_ROWS = 100
+LARGEST_JOINT = 30
+DYNAMICS = ("dcc.a", "dcc.b", "dcc.g")
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """Margins fitted one by one, and the moments of what they leave."""
+
+    margins: Margins
+    mean: str
+    parameters: Floats
+    converged: tuple[bool, ...]
+    state: MarginState
+    target: Floats
+    negative_target: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.margins.equations.names
+
+    @property
+    def at_bound(self) -> NDArray[np.bool_]:
+        """Margin parameters on their bound of zero."""
+        return self.margins.garch & (self.parameters <= 0.0)
+
+    @property
+    def correlation(self) -> Floats:
+        correlation = normalised(self.target)
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator found, before it is laid out as a `DependenceFit`; `errors` has (parameters,) a kind."""
+
+    labels: tuple[str, ...]
+    parameters: Floats
+    errors: dict[str, Floats]
+    loglik: float
+    converged: bool
+    at_bound: tuple[str, ...]
+    state: MarginState
+    dynamics: Dynamics
+    asymmetry: float = 0.0
+    two_step_loglik: float | None = None
+    composite_loglik: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def first_step(
+    returns: Floats, names: Sequence[str] | None, mean: str, window: int | None, warm: DependenceFit | None
+) -> FirstStep:
+    """Checks the data and fits every series alone, from the parameters of `warm` where it has them."""
+    values, labels = checked(returns, names, least=LEAST_ROWS, window=window)
+    margins = Margins(equations_of(values, labels, mean))
+    start = None
+    if warm is not None and all(label in warm.parameters for label in margins.labels):
+        start = np.array([warm.parameters[label] for label in margins.labels])
+    parameters, converged = fit_margins(margins, start)
+    state = margins.evaluate(parameters)
+    target, negative = second_moments(state.standardised), negative_moments(state.standardised)
+    return FirstStep(margins, mean, parameters, tuple(converged), state, target, negative)
+
+
+def two_step_ccc(first: FirstStep) -> Estimate:
+    """Margins one by one, then the correlations of the standardised residuals."""
+    singular_refused(first)
+    errors, labels, parameters = static_part(first)
+    dynamics = dynamics_with(first.correlation, first.negative_target, np.zeros(2))
+    sample = CorrelationLikelihood(first.state.standardised, dynamics.target, dynamics.negative_target)
+    loglik = first.state.loglik + sample.loglik(0.0, 0.0)
+    bound = tuple(np.array(first.margins.labels)[first.at_bound])
+    return Estimate(
+        labels, parameters, errors, loglik, all(first.converged), bound, first.state, dynamics, two_step_loglik=loglik
+    )
+
+
+def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: CorrelationLikelihood) -> Estimate:
+    """The margins and their correlations, then the dynamics with both as given; every error counts the steps before."""
+    hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
+    influence = margin_influence(first.margins, first.state, hessians)
+    errors, labels, parameters = static_part(first, hessians, influence)
+    own = dynamics_errors(sample, second, first.state, first.margins.owners, influence)
+    loglik = first.state.loglik + second.loglik
+    return with_dynamics(
+        Estimate(
+            labels,
+            parameters,
+            errors,
+            loglik,
+            second.converged and all(first.converged),
+            tuple(np.array(first.margins.labels)[first.at_bound]),
+            first.state,
+            dynamics_with(first.target, first.negative_target, second.parameters),
+            two_step_loglik=loglik,
+        ),
+        second,
+        own,
+    )
+
+
+def second_step(
+    first: FirstStep, asymmetric: bool, warm: DependenceFit | None
+) -> tuple[CorrelationLikelihood, DynamicsEstimate]:
+    """Dynamics by the likelihood of all series at once."""
+    singular_refused(first)
+    sample = CorrelationLikelihood(first.state.standardised, first.target, first.negative_target)
+    asymmetry = asymmetry_of(first.target, first.negative_target) if asymmetric else None
+    return sample, fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
+
+
+def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None) -> Estimate:
+    """Dynamics by the likelihoods of all pairs; the target may be singular, then it is repaired with a note."""
+    twins_refused(first)
+    repaired, note = positive_definite(first.target)
+    sample = CompositeLikelihood(first.state.standardised, first.target, first.negative_target)
+    asymmetry = asymmetry_of(repaired, first.negative_target) if asymmetric else None
+    second = fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
+    hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
+    full = CorrelationLikelihood(first.state.standardised, repaired, first.negative_target)
+    notes = ["FIRST_STEP_NOT_COUNTED: standard errors of the dynamics take margins and target as known"]
+    return with_dynamics(
+        Estimate(
+            first.margins.labels,
+            first.parameters,
+            margin_errors(first.margins, first.state, hessians),
+            first.state.loglik + full.loglik(*second.parameters),
+            second.converged and all(first.converged),
+            tuple(np.array(first.margins.labels)[first.at_bound]),
+            first.state,
+            dynamics_with(repaired, first.negative_target, second.parameters),
+            composite_loglik=second.loglik,
+            notes=tuple(notes if note is None else [*notes, note]),
+        ),
+        second,
+        composite_errors(sample, second),
+    )
+
+
+def joint(first: FirstStep, dynamics: int, start: Floats, two_step_loglik: float) -> Estimate:
+    """One likelihood for everything, from the two-step estimate; `dynamics` of a, b, g are free, from `start`."""
+    if len(first.names) > LARGEST_JOINT:
+        raise Fault(f"{len(first.names)} series: the joint likelihood takes at most {LARGEST_JOINT}; use two-step")
+    model = JointModel(first.margins, dynamics)
+    found = maximise(model, np.concatenate([first.parameters, packed(first.correlation), start]))
+    _, correlation, coefficients = model.split(found.parameters)
+    negative = negative_moments(found.state.standardised)
+    return Estimate(
+        model.labels,
+        found.parameters,
+        likelihood_errors(found.hessian, found.scores, ~found.at_bound),
+        found.loglik,
+        found.converged,
+        tuple(np.array(model.labels)[found.at_bound]),
+        found.state,
+        dynamics_with(correlation, negative, np.array(coefficients)),
+        asymmetry_of(correlation, negative) if dynamics > 2 else 0.0,
+        two_step_loglik,
+    )
+
+
+def static_part(
+    first: FirstStep, hessians: list[Floats] | None = None, influence: Floats | None = None
+) -> tuple[dict[str, Floats], tuple[str, ...], Floats]:
+    """Errors, labels and values of the margin parameters and of the correlations that the margins leave."""
+    if hessians is None or influence is None:
+        hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
+        influence = margin_influence(first.margins, first.state, hessians)
+    errors = margin_errors(first.margins, first.state, hessians)
+    spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence)
+    labels = (*first.margins.labels, *pair_labels(first.names))
+    parameters = np.concatenate([first.parameters, packed(first.correlation)])
+    return {kind: np.concatenate([errors[kind], spread]) for kind in KINDS}, labels, parameters
+
+
+def with_dynamics(estimate: Estimate, second: DynamicsEstimate, errors: dict[str, Floats]) -> Estimate:
+    """`estimate` with a, b (and g) appended."""
+    labels = DYNAMICS[: len(second.parameters)]
+    return Estimate(
+        (*estimate.labels, *labels),
+        np.concatenate([estimate.parameters, second.parameters]),
+        {kind: np.concatenate([estimate.errors[kind], errors[kind]]) for kind in KINDS},
+        estimate.loglik,
+        estimate.converged,
+        (*estimate.at_bound, *np.array(labels)[second.parameters <= 0.0]),
+        estimate.state,
+        estimate.dynamics,
+        second.asymmetry,
+        estimate.two_step_loglik,
+        estimate.composite_loglik,
+        estimate.notes,
+    )
+
+
+def singular_refused(first: FirstStep) -> None:
+    """DataFault naming the series whose combination has no variance: no likelihood of all of them exists."""
+    smallest = float(np.linalg.eigvalsh(first.correlation)[0])
+    if smallest < SINGULAR:
+        raise DataFault(
+            f"{', '.join(collinear(first.correlation, first.names))}: linearly dependent (smallest eigenvalue of the "
+            f"correlations {smallest:.1e}, {len(first.state.residuals)} rows of {len(first.names)} series); drop one "
+            "of them or use more rows"
+        )
+
+
+def twins_refused(first: FirstStep) -> None:
+    """DataFault naming two series that are one: their pair has no likelihood."""
+    below = np.tril(np.abs(first.correlation), -1)
+    i, j = np.unravel_index(int(np.argmax(below)), below.shape)
+    if 1.0 - below[i, j] ** 2 < SINGULAR:
+        raise DataFault(f"{first.names[j]} and {first.names[i]} move as one: drop one of them")
+
+
+def dynamics_of(fit: DependenceFit | None, asymmetric: bool) -> Floats | None:
+    """a, b (and g) of an earlier fit, where it has them."""
+    labels = DYNAMICS[: 3 if asymmetric else 2]
+    if fit is None or not all(label in fit.parameters for label in labels):
+        return None
+    return np.array([fit.parameters[label] for label in labels])
+
+
+def dynamics_with(target: Floats, negative_target: Floats, parameters: Floats) -> Dynamics:
+    a, b, g = (*(float(x) for x in parameters), 0.0)[:3]
+    return Dynamics(a, b, g, target, negative_target)
+
+
+def packed(matrix: Floats) -> Floats:
+    return np.asarray(matrix[np.tril_indices(len(matrix), -1)])
+
+
+def pair_labels(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"corr.{names[j]}.{names[i]}" for i in range(len(names)) for j in range(i))
