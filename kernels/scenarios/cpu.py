@@ -25,7 +25,7 @@ Words = NDArray[np.uint64]
 Word = Any  # a uint64 scalar
 
 SCORES, T_MARGINS, EMPIRICAL_MARGINS, RESAMPLED = 0, 1, 2, 3  # Draws.kind
-BLOCK = 128
+BLOCK = 256  # paths worked on together: the work memory of 50 assets stays in the second-level cache
 
 
 class Draws(NamedTuple):
@@ -52,7 +52,8 @@ class Process(NamedTuple):
     """How simple returns follow: r = mean + sqrt(h) z + jumps, h' = omega + (alpha + gamma [e < 0]) e^2 + beta h.
 
     Every array is (assets,), variance is h of the first step; but jump_odds is (assets, counts), the probability of at
-    most 0, 1, 2 ... jumps a step, or (0, 0): none. A jump does not feed the variance.
+    most 0, 1, 2 ... jumps a step, or (0, 0): none. A jump does not feed the variance. floor: the least r, -1 for what
+    cannot lose more than its price.
     """
 
     mean: Floats
@@ -64,6 +65,7 @@ class Process(NamedTuple):
     jump_odds: Floats
     jump_mean: Floats
     jump_sd: Floats
+    floor: float
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -168,14 +170,14 @@ def path_block(
     seed: Word,
     words: Words,
     work: Floats,
-    growth: Floats,
+    gains: Floats,
 ) -> None:
-    """growth (assets, count): value at the end of the horizon of 1 invested in each asset, never below 0."""
-    assets = len(growth)
+    """gains (assets, count): simple return of each asset over the horizon."""
+    assets = len(gains)
     z, variance, jumps = work[4 : 4 + assets], work[4 + assets :], work[1]
     jumping = len(process.jump_odds) > 0
     jumps[:] = 0.0
-    growth[:, :count] = 1.0
+    gains[:, :count] = 0.0
     for i in range(assets):
         variance[i, :count] = process.variance[i]
     for step in range(steps):
@@ -187,7 +189,8 @@ def path_block(
             gamma, beta = process.gamma[i], process.beta[i]
             for b in range(count):
                 shock = np.sqrt(variance[i, b]) * z[i, b]
-                growth[i, b] *= max(0.0, 1.0 + (mean + shock + jumps[b]))
+                gain = max(process.floor, mean + shock + jumps[b])
+                gains[i, b] += (1.0 + gains[i, b]) * gain
                 weight = alpha + gamma if shock < 0.0 else alpha
                 variance[i, b] = omega + weight * (shock * shock) + beta * variance[i, b]
 
@@ -203,7 +206,7 @@ def path_losses(
     losses: Floats,
     words: Words,
     work: Floats,
-    growth: Floats,
+    gains: Floats,
 ) -> None:
     """losses (n,) of paths first, first + 1 ...: minus the sum over assets of exposure * return over the horizon."""
     block = words.shape[1]
@@ -212,12 +215,12 @@ def path_losses(
         count = min(block, len(losses) - start)
         for b in range(count):
             paths[b] = first + start + b
-        path_block(draws, process, steps, paths, count, seed, words, work, growth)
+        path_block(draws, process, steps, paths, count, seed, words, work, gains)
         block_losses = losses[start : start + count]
         block_losses[:] = 0.0
         for i in range(len(exposures)):
             for b in range(count):
-                block_losses[b] -= exposures[i] * (growth[i, b] - 1.0)
+                block_losses[b] -= exposures[i] * gains[i, b]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -230,16 +233,16 @@ def path_returns(
     returns: Floats,
     words: Words,
     work: Floats,
-    growth: Floats,
+    gains: Floats,
 ) -> None:
     """returns (n, assets) over the horizon of the given paths, in any order: a tail is made again from its numbers."""
     block = words.shape[1]
     for start in range(0, len(paths), block):
         count = min(block, len(paths) - start)
-        path_block(draws, process, steps, paths[start : start + count], count, seed, words, work, growth)
+        path_block(draws, process, steps, paths[start : start + count], count, seed, words, work, gains)
         for b in range(count):
             for i in range(returns.shape[1]):
-                returns[start + b, i] = growth[i, b] - 1.0
+                returns[start + b, i] = gains[i, b]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -89,7 +89,7 @@ def to_empirical(scores: Floats, count: int, table: Floats, ordered: Floats) -> 
     for i in range(count):
         below = at_score(table, scores[i])
         rank = (n + 1) * below if scores[i] < 0.0 else (n + 1) - (n + 1) * below
-        rank = min(max(rank, 1.0), n * 1.0)
-        lower = min(np.int64(rank), n - 1)
+        rank = max(1.0, rank) if rank < n else 1.0 * n
+        lower = np.int64(rank) if rank < n else n - 1
         fraction = rank - lower
         scores[i] = ordered[lower - 1] + fraction * (ordered[lower] - ordered[lower - 1])

@@ -1,0 +1,206 @@
+"""Forecasts of VaR and CVaR, one step ahead, day by day: what each method would have said with what was known then.
+
+The forecast for day t uses returns up to t - 1 only: the last `window` of them, and parameters of the last refit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from models.faults import Fault
+from models.market_risk.euler import unit_quantiles
+from models.market_risk.order_statistics import Floats, check_level
+from models.market_risk.parametric import t_dof
+from models.market_risk.simulation import Scenarios, constant_process, copula_draws
+from models.volatility import Spec, filter_batch, fit_batch
+from models.volatility.health import EWMA_DECAY, OK
+
+GJR_T = Spec(process="gjr", errors="t", mean="constant", start_variance="backcast")
+SIMULATED = 100_000  # standardised draws behind a Monte Carlo forecast
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """var and cvar (days,), positive losses; refits: parameter estimations made; notes begin with a code."""
+
+    method: str
+    var: Floats
+    cvar: Floats
+    refits: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """What all methods share, and the portfolio's returns (n,); forecasts are for rows window ... n - 1."""
+
+    returns: Floats
+    level: float
+    window: int = 500
+    refit: int = 20
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
+        n = len(self.returns)
+        if self.returns.ndim != 1 or not np.all(np.isfinite(self.returns)):
+            raise Fault("a backtest needs one series of returns without holes")
+        if self.window * (1.0 - self.level) < 1.0 - 1e-9 or self.window < 50:
+            raise Fault(
+                f"window {self.window} is too short for level {self.level:g}: give 50 and at least 1 / (1 - level)"
+            )
+        if n <= self.window:
+            raise Fault(f"{n:,} returns are not more than the window of {self.window:,}: no day is left to forecast")
+        if self.refit < 1:
+            raise Fault(f"refit is {self.refit}: at least every 1 day")
+
+    @property
+    def days(self) -> int:
+        return len(self.returns) - self.window
+
+    def windows(self) -> Floats:
+        """(days, window): the returns known before each forecast day."""
+        return np.lib.stride_tricks.sliding_window_view(self.returns, self.window)[: self.days]
+
+
+def forecasts(
+    returns: Any, methods: Sequence[str], *, level: float = 0.99, window: int = 500, refit: int = 20
+) -> list[Forecasts]:
+    """One entry a method of `METHODS`, on simple returns (n,) of the portfolio, for days window ... n - 1."""
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise Fault(f"{unknown[0]!r} is no method of a backtest; there are {', '.join(METHODS)}")
+    rolling = Rolling(np.asarray(returns, dtype=np.float64), level, window, refit)
+    filtered = filter_refits(rolling) if {"filtered", "monte-carlo"} & set(methods) else None
+    return [METHODS[method](rolling, filtered) for method in methods]
+
+
+def historical(rolling: Rolling, _: "Filtered | None") -> Forecasts:
+    var, cvar = tail_columns(-rolling.windows(), rolling.level)
+    return Forecasts("historical", var, cvar, 0)
+
+
+def parametric(rolling: Rolling, _: "Filtered | None") -> Forecasts:
+    """Normal, moments of the window."""
+    windows = rolling.windows()
+    quantile, shortfall = unit_quantiles(rolling.level)
+    mean, sigma = windows.mean(axis=1), windows.std(axis=1)
+    return Forecasts("parametric", quantile * sigma - mean, shortfall * sigma - mean, 0)
+
+
+def parametric_t(rolling: Rolling, _: "Filtered | None") -> Forecasts:
+    """Student-t, moments of the window, degrees of freedom at every refit."""
+    windows = rolling.windows()
+    mean, sigma = windows.mean(axis=1), windows.std(axis=1)
+    starts = range(0, rolling.days, rolling.refit)
+    units = np.array([unit_quantiles(rolling.level, t_dof(windows[start])) for start in starts])
+    quantile, shortfall = np.repeat(units, rolling.refit, axis=0)[: rolling.days].T
+    return Forecasts("parametric-t", quantile * sigma - mean, shortfall * sigma - mean, len(units))
+
+
+def ewma(rolling: Rolling, _: "Filtered | None") -> Forecasts:
+    """RiskMetrics (1996): normal, variance by exponential weights, mean 0."""
+    weights = EWMA_DECAY ** np.arange(rolling.window - 1, -1, -1.0)
+    sigma = np.sqrt(np.array([(window**2) @ weights for window in rolling.windows()]) / weights.sum())
+    quantile, shortfall = unit_quantiles(rolling.level)
+    return Forecasts("ewma", quantile * sigma, shortfall * sigma, 0)
+
+
+# -- filtered --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Of each forecast day: conditional mean and sigma (days,), the window's standardised residuals (days, window)."""
+
+    mean: Floats
+    sigma: Floats
+    residuals: Floats
+    dof: Floats
+    refits: int
+    notes: tuple[str, ...]
+
+
+def filter_refits(rolling: Rolling) -> Filtered:
+    """GJR-GARCH-t on the last window at every refit, filtered on with these parameters until the next."""
+    n, window, refit = len(rolling.returns), rolling.window, rolling.refit
+    starts = np.arange(0, rolling.days, refit)
+    extended = np.concatenate([rolling.returns, np.zeros(refit)])  # the last stretch may be short; never read
+    stretches = np.stack([extended[start : start + window + refit] for start in starts])
+    batch = fit_batch(stretches[:, :window], GJR_T, standard_errors=False)
+    variances = filter_batch(stretches, GJR_T, batch.parameters)
+    mean = batch.parameters[:, batch.names.index("mu")]
+    dof = batch.parameters[:, batch.names.index("nu")].copy()
+    weak = np.flatnonzero(batch.codes != OK)
+    for row in weak:  # as fit_batch does: exponential weights in place of a fit that may not be used
+        variances[row, :window] = batch.variances[row]
+        for t in range(window, window + refit):
+            shock = stretches[row, t - 1] - mean[row]
+            variances[row, t] = EWMA_DECAY * variances[row, t - 1] + (1.0 - EWMA_DECAY) * shock * shock
+    z = (stretches - mean[:, None]) / np.sqrt(variances)
+    pools = np.lib.stride_tricks.sliding_window_view(z, window, axis=1)[:, :refit].reshape(-1, window)[: n - window]
+    notes = (f"EWMA_FALLBACK: {len(weak)} of {len(starts)} refits were not usable",) if len(weak) else ()
+    each_day = np.repeat(np.arange(len(starts)), refit)[: n - window]
+    sigma = np.sqrt(variances[:, window:].reshape(-1)[: n - window])
+    return Filtered(mean[each_day], sigma, pools, dof[each_day], len(starts), notes)
+
+
+def filtered_historical(rolling: Rolling, filtered: Filtered | None) -> Forecasts:
+    """Filtered historical simulation of one step: past residuals at today's volatility; Barone-Adesi et al. (1999)."""
+    assert filtered is not None
+    var, cvar = tail_columns(-filtered.residuals, rolling.level)
+    return Forecasts(
+        "filtered",
+        filtered.sigma * var - filtered.mean,
+        filtered.sigma * cvar - filtered.mean,
+        filtered.refits,
+        filtered.notes,
+    )
+
+
+def monte_carlo(rolling: Rolling, filtered: Filtered | None) -> Forecasts:
+    """The fitted GJR-GARCH-t by simulation: the same `SIMULATED` uniforms at every refit, at each day's volatility."""
+    assert filtered is not None
+    normal = Scenarios(copula_draws(np.ones((1, 1)), np.inf), constant_process(np.ones(1)), 1, 1)
+    uniform = stats.norm.cdf(-normal.returns(np.arange(SIMULATED))[:, 0])
+    units = {}
+    for dof in np.unique(filtered.dof):
+        losses = np.sqrt((dof - 2.0) / dof) * stats.t.ppf(uniform, dof)
+        units[dof] = [column[0] for column in tail_columns(losses[None], rolling.level)]
+    quantile, shortfall = np.array([units[dof] for dof in filtered.dof]).T
+    return Forecasts(
+        "monte-carlo",
+        filtered.sigma * quantile - filtered.mean,
+        filtered.sigma * shortfall - filtered.mean,
+        filtered.refits,
+        filtered.notes,
+    )
+
+
+def tail_columns(losses: Floats, level: float) -> tuple[Floats, Floats]:
+    """VaR at rank (n + 1) p and CVaR of every row of losses (rows, n), as `order_statistics`."""
+    n = losses.shape[1]
+    mass, rank = n * (1.0 - level), (n + 1) * level
+    lower = min(int(rank), n - 1)
+    kept = n - min(lower - 1, n - int(np.ceil(mass - 1e-9)))
+    worst = np.sort(np.partition(losses, n - kept, axis=1)[:, n - kept :], axis=1)
+    fraction = rank - lower
+    low, high = worst[:, lower - 1 - (n - kept)], worst[:, lower - (n - kept)]
+    whole = int(mass + 1e-9)
+    part = mass - whole if mass - whole > 1e-9 else 0.0
+    total = worst[:, kept - whole :].sum(axis=1)
+    if part > 0.0:
+        total = total + part * worst[:, kept - whole - 1]
+    return low + fraction * (high - low), total / (whole + part)
+
+
+METHODS: dict[str, Callable[[Rolling, Filtered | None], Forecasts]] = {
+    "historical": historical,
+    "parametric": parametric,
+    "parametric-t": parametric_t,
+    "ewma": ewma,
+    "filtered": filtered_historical,
+    "monte-carlo": monte_carlo,
+}

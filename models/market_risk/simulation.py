@@ -1,0 +1,235 @@
+"""Scenario sets: a recipe of arrays and a seed from which any path can be made, alone or among a million.
+
+VaR needs every path's loss but the returns of the tail only. As path k is a function of (seed, k), the losses are made
+first and the tail's paths are made a second time: no matrix of scenarios is ever stored.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from kernels.scenarios import cpu, tables
+from kernels.scenarios.cpu import Draws, Process
+from models.faults import Fault
+from models.market_risk.order_statistics import Floats, empirical_cvar, empirical_var, tail_of
+from models.market_risk.scenario_risk import Measure, contributions_of, each, portfolio_losses
+
+NOTHING = np.zeros((0, 0))
+NO_TABLE = np.zeros((0, 0, 0))
+LARGEST_STEPS = 1 << 24
+INCREMENTAL_PATHS = 100_000  # most paths whose returns are kept at once
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """Merton jumps a step: intensity (expected number), mean and standard deviation of one jump, each (assets,)."""
+
+    intensity: Floats
+    mean: Floats
+    standard_deviation: Floats
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """`draws` and `process` of `kernels/scenarios/cpu.py`, over `steps` steps, all drawn under `seed`."""
+
+    draws: Draws
+    process: Process
+    steps: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps < LARGEST_STEPS:
+            raise Fault(f"horizon is {self.steps}: 1 to {LARGEST_STEPS - 1:,} steps")
+        if not 0 <= self.seed < 1 << 64:
+            raise Fault(f"seed is {self.seed}: 0 to 2^64 - 1")
+
+    @property
+    def assets(self) -> int:
+        return len(self.process.mean)
+
+    @property
+    def linear(self) -> bool:
+        """Whether a portfolio's loss is an affine function of one step's normals and mixing factor."""
+        free = self.process.floor == -np.inf and len(self.process.jump_odds) == 0
+        return free and self.steps == 1 and self.draws.kind == cpu.SCORES
+
+    def losses(self, exposures: Floats, paths: int, *, first: int = 0, threads: int | None = None) -> Floats:
+        """Losses of paths first ... first + paths - 1, (paths,); the same whatever the number of threads."""
+        held = np.ascontiguousarray(exposures, dtype=np.float64)
+        if held.shape != (self.assets,):
+            raise Fault(f"exposures {held.shape}: one for each of {self.assets} assets is needed")
+        losses, seed = np.empty(paths), np.uint64(self.seed)
+        direction = self.draws.lower.T @ (held * np.sqrt(self.process.variance)) if self.linear else NOTHING[0:0]
+        expected = float(held @ self.process.mean)
+
+        def part(start: int, stop: int) -> None:
+            words, work, gains = self.memory()
+            mine = losses[start:stop]
+            if self.linear:
+                cpu.linear_losses(self.draws, direction, expected, first + start, seed, mine, words, work)
+            else:
+                cpu.path_losses(
+                    self.draws, self.process, self.steps, held, first + start, seed, mine, words, work, gains
+                )
+
+        shared_out(part, paths, threads)
+        return losses
+
+    def returns(self, paths: NDArray[np.int64], *, threads: int | None = None) -> Floats:
+        """Simple returns over the horizon of the paths of these numbers: (len(paths), assets)."""
+        numbers = np.ascontiguousarray(paths, dtype=np.int64)
+        found = np.empty((len(numbers), self.assets))
+
+        def part(start: int, stop: int) -> None:
+            cpu.path_returns(
+                self.draws, self.process, self.steps, numbers[start:stop], np.uint64(self.seed), found[start:stop],
+                *self.memory(),
+            )  # fmt: skip
+
+        shared_out(part, len(numbers), threads)
+        return found
+
+    def memory(self) -> tuple[NDArray[np.uint64], Floats, Floats]:
+        """Words, work and gains of one thread."""
+        shapes = (2 * self.assets + 4, cpu.BLOCK), (self.assets, cpu.BLOCK)
+        return np.empty((2, cpu.BLOCK), np.uint64), np.empty(shapes[0]), np.empty(shapes[1])
+
+
+def shared_out(part: Callable[[int, int], None], count: int, threads: int | None) -> None:
+    """Calls `part(start, stop)` for pieces that cover `count`, each whole blocks, in as many threads."""
+    workers = len(os.sched_getaffinity(0)) if threads is None else threads
+    blocks = -(-count // cpu.BLOCK)
+    workers = max(1, min(workers, blocks))
+    if workers == 1:
+        part(0, count)
+        return
+    ends = [min(count, blocks * i // workers * cpu.BLOCK) for i in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(part, *ends[i : i + 2]) for i in range(workers)]:
+            done.result()
+
+
+def measure_simulated(
+    scenarios: Scenarios,
+    exposures: Floats,
+    *,
+    level: float,
+    paths: int,
+    method: str,
+    incremental: bool = True,
+    threads: int | None = None,
+) -> Measure:
+    """VaR, CVaR, standard errors and contributions of exposures (assets,) on that many paths."""
+    held = np.ascontiguousarray(exposures, dtype=np.float64)
+    tail = tail_of(scenarios.losses(held, paths, threads=threads), level)
+    var, cvar = contributions_of(tail, scenarios.returns(tail.places, threads=threads), held)
+    measure = Measure(
+        method,
+        level,
+        scenarios.steps,
+        paths,
+        var.total,
+        cvar.total,
+        tail.standard_error_var(),
+        tail.standard_error_cvar(),
+        var,
+        cvar,
+    )
+    return with_incremental(measure, scenarios, held, threads) if incremental else measure
+
+
+def with_incremental(measure: Measure, scenarios: Scenarios, exposures: Floats, threads: int | None) -> Measure:
+    """Adds what each position adds: the difference on the same paths, at most `INCREMENTAL_PATHS` of them."""
+    used = min(measure.observations, INCREMENTAL_PATHS)
+    returns = scenarios.returns(np.arange(used), threads=threads)
+    losses = portfolio_losses(returns, exposures)
+    found = []
+    for statistic in (empirical_var, empirical_cvar):
+        without = [
+            each(statistic, (losses + returns[:, i] * exposures[i])[:, None], measure.level)[0]
+            for i in range(len(exposures))
+        ]
+        found.append(statistic(losses, measure.level) - np.array(without))
+    notes = () if used == measure.observations else (f"INCREMENTAL_PATHS: on the first {used:,} paths",)
+    return replace(
+        measure,
+        var_contributions=replace(measure.var_contributions, incremental=found[0]),
+        cvar_contributions=replace(measure.cvar_contributions, incremental=found[1]),
+        notes=(*measure.notes, *notes),
+    )
+
+
+# -- recipes ---------------------------------------------------------------------------------------------------------
+
+
+def elliptical_scenarios(
+    covariance: Floats, *, dof: float = np.inf, mean: Floats | None = None, seed: int = 1
+) -> Scenarios:
+    """One step of a multivariate Student-t, or normal, with this covariance (assets, assets) and mean (assets,)."""
+    deviations = np.sqrt(np.diag(covariance))
+    unit = 1.0 if np.isinf(dof) else np.sqrt((dof - 2.0) / dof)
+    draws = copula_draws(covariance / np.outer(deviations, deviations), dof)
+    draws = draws._replace(lower=unit * draws.lower)
+    return Scenarios(draws, constant_process(deviations**2, mean), 1, seed)
+
+
+def copula_draws(correlation: Floats, dof: float, margin_dofs: Floats | None = None) -> Draws:
+    """Innovations under a t, or Gaussian, copula; margins Student-t of variance 1, or none: the scores themselves.
+
+    Faults: dof of a margin at or below 2, a correlation matrix that is not positive definite.
+    """
+    if not dof > 0.0:
+        raise Fault(f"degrees of freedom of the copula are {dof:g}: they must be positive")
+    try:
+        lower = np.ascontiguousarray(np.linalg.cholesky(correlation))
+    except np.linalg.LinAlgError:
+        raise Fault(
+            "the correlation matrix is not positive definite: a series is a combination of others; "
+            "leave one out or repair the matrix (models.dependence.nearest_correlation)"
+        ) from None
+    mixing = NO_TABLE if np.isinf(dof) else tables.mixing_table(float(dof))
+    draws = Draws(cpu.SCORES, lower, tables.normal_table(), mixing, NO_TABLE, NOTHING)
+    if margin_dofs is None:
+        return draws
+    margins = np.stack([tables.t_margin_table(float(dof), float(each)) for each in margin_dofs])
+    return draws._replace(kind=cpu.T_MARGINS, margins=margins)
+
+
+def empirical_draws(correlation: Floats, dof: float, observed: Floats) -> Draws:
+    """Innovations under a t, or Gaussian, copula with the margins of `observed` (n, assets)."""
+    ordered = np.ascontiguousarray(np.sort(observed, axis=0).T)
+    margins = tables.probability_table(float(dof))[None]
+    draws = copula_draws(correlation, dof)
+    return draws._replace(kind=cpu.EMPIRICAL_MARGINS, margins=margins, observed=ordered)
+
+
+def resampled_draws(observed: Floats) -> Draws:
+    """Innovations that are whole rows of `observed` (n, assets): what happened together stays together."""
+    by_asset = np.ascontiguousarray(observed.T)
+    return Draws(cpu.RESAMPLED, NOTHING, tables.normal_table(), NO_TABLE, NO_TABLE, by_asset)
+
+
+def constant_process(variance: Floats, mean: Floats | None = None) -> Process:
+    """Returns mean + sqrt(variance) z at every step, not floored."""
+    nothing = np.zeros(len(variance))
+    center = nothing if mean is None else np.ascontiguousarray(mean, dtype=np.float64)
+    held = np.ascontiguousarray(variance, dtype=np.float64)
+    return Process(center, held, nothing, nothing, nothing, nothing + 1.0, NOTHING, nothing, nothing, -np.inf)
+
+
+def with_jumps(process: Process, jumps: Jumps) -> Process:
+    """The process with Merton jumps beside its own shocks, its mean lowered by what they add on average."""
+    counts = np.arange(max(2, int(np.ceil(jumps.intensity.max() + 12.0 * np.sqrt(jumps.intensity.max()) + 8.0))))
+    odds = special.pdtr(counts[None, :], jumps.intensity[:, None])
+    return process._replace(
+        mean=process.mean - jumps.intensity * jumps.mean,
+        jump_odds=np.ascontiguousarray(odds),
+        jump_mean=np.ascontiguousarray(jumps.mean, dtype=np.float64),
+        jump_sd=np.ascontiguousarray(jumps.standard_deviation, dtype=np.float64),
+    )
