@@ -49,25 +49,29 @@ def weighted_scale(values: Array, count: int) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def intraday_factors(returns_db: Array, window_days: int, fewest_days: int, factors_db: Array) -> None:
+def intraday_factors(
+    returns_db: Array, window_days: int, fewest_days: int, fewest_values: int, factors_db: Array
+) -> None:
     """Fills factors_db (days, bins) from the `window_days` days before each: deviation of a bin against the day's.
 
-    Each past day is first brought to its own bipower deviation. The squares of a day's factors have mean 1. A bin
-    with fewer than `fewest_days` past values has NaN.
+    Each past day is first brought to its own bipower deviation. A bin with fewer than `fewest_values` past values takes
+    in those of its neighbours, one more on each side until there are enough or the day ends. The squares of a day's
+    factors have mean 1. A bin with values of fewer than `fewest_days` past days has NaN.
     """
     days, bins = returns_db.shape
-    standardised_db = np.empty((days, bins))
-    past_d = np.empty(window_days)
+    standardised_bd = np.empty((bins, days))
+    past = np.empty(window_days * bins)
     for day in range(days):
         first = max(0, day - window_days)
         total, known = 0.0, 0
         for b in range(bins):
-            count = 0
-            for earlier in range(first, day):
-                if not math.isnan(standardised_db[earlier, b]):
-                    past_d[count] = standardised_db[earlier, b]
-                    count += 1
-            factors_db[day, b] = weighted_scale(past_d, count) if count >= fewest_days else np.nan
+            count = gathered(standardised_bd, b, b + 1, first, day, past)
+            enough = count >= fewest_days
+            width = 0
+            while enough and count < fewest_values and 2 * width + 1 < bins:
+                width += 1
+                count = gathered(standardised_bd, max(0, b - width), min(bins, b + width + 1), first, day, past)
+            factors_db[day, b] = weighted_scale(past, count) if enough else np.nan
             if not math.isnan(factors_db[day, b]):
                 total += factors_db[day, b] * factors_db[day, b]
                 known += 1
@@ -75,7 +79,19 @@ def intraday_factors(returns_db: Array, window_days: int, fewest_days: int, fact
             factors_db[day, b] /= math.sqrt(total / known) if known > 0 else np.nan
         variance, _ = bipower_mean(returns_db[day], 0, bins)
         for b in range(bins):
-            standardised_db[day, b] = returns_db[day, b] / math.sqrt(variance)
+            standardised_bd[b, day] = returns_db[day, b] / math.sqrt(variance)
+
+
+@njit(cache=True, error_model="numpy")
+def gathered(values_bd: Array, first_bin: int, last_bin: int, first_day: int, last_day: int, found: Array) -> int:
+    """Copies what is no NaN of bins and days (the last ones excluded) to `found`; returns how many there are."""
+    count = 0
+    for b in range(first_bin, last_bin):
+        for d in range(first_day, last_day):
+            if not math.isnan(values_bd[b, d]):
+                found[count] = values_bd[b, d]
+                count += 1
+    return count
 
 
 @njit(cache=True, error_model="numpy")

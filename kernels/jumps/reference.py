@@ -64,16 +64,20 @@ def weighted_scale(values: Array) -> float:
     return math.sqrt(1.081 * float((kept**2).mean()))
 
 
-def intraday_factors(returns_db: Array, day: int, first_day: int, fewest_days: int) -> Array:
-    """Factors (bins,) of one day from the days first_day to day - 1, of mean square 1 over the bins that have one."""
-    past = np.array([row / math.sqrt(bipower(row)) for row in returns_db[first_day:day]])
-    past = past.reshape(-1, returns_db.shape[1])
-    scales = np.array(
-        [
-            weighted_scale(column) if np.count_nonzero(~np.isnan(column)) >= fewest_days else math.nan
-            for column in past.T
-        ]
-    )
+def intraday_factors(returns_db: Array, day: int, window_days: int, fewest_days: int, fewest_values: int) -> Array:
+    """Factors (bins,) of one day from the days before it, of mean square 1 over the bins that have one."""
+    bins = returns_db.shape[1]
+    past = np.array([row / math.sqrt(bipower(row)) for row in returns_db[max(0, day - window_days) : day]])
+    past = past.reshape(-1, bins)
+    scales = np.full(bins, np.nan)
+    for b in range(bins):
+        if np.count_nonzero(~np.isnan(past[:, b])) < fewest_days:
+            continue
+        for width in range(bins):
+            pool = past[:, max(0, b - width) : b + width + 1]
+            if np.count_nonzero(~np.isnan(pool)) >= fewest_values or 2 * width + 1 >= bins:
+                break
+        scales[b] = weighted_scale(pool.ravel())
     known = scales[~np.isnan(scales)]
     found: Array = scales / math.sqrt(float((known**2).mean())) if known.size else scales
     return found

@@ -30,7 +30,8 @@ class JumpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     level: float = 0.01  # chance that a day without a jump is said to have one
     window: int = 0  # returns of the local variance; 0: root of 252 times the bins of a day (their section 1.3)
     pattern_days: int = 250  # days before that the pattern of the day is taken from, at most
-    fewest_days: int = 40  # days before without which nothing is tested
+    fewest_days: int = 20  # days before without which nothing is tested
+    fewest_values: int = 100  # a bin with fewer past values takes in those of its neighbours
     remove_pattern: bool = True
 
     def __post_init__(self) -> None:
@@ -120,7 +121,7 @@ def lee_mykland(returns_db: ArrayLike, settings: JumpSettings | None = None) -> 
     window = settings.window or math.ceil(math.sqrt(252.0 * bins))
     factors = np.ones_like(values)
     if settings.remove_pattern:
-        intraday.intraday_factors(values, settings.pattern_days, settings.fewest_days, factors)
+        intraday.intraday_factors(values, settings.pattern_days, settings.fewest_days, settings.fewest_values, factors)
     flat = np.ascontiguousarray((values / factors).ravel())
     statistics = np.empty((days, bins))
     intraday.lee_mykland(flat, window, statistics.reshape(-1))
