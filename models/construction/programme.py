@@ -19,6 +19,7 @@ TYPICAL_ITERATIONS = 4
 
 TOLERANCE = 1e-10  # asked for
 
+POLISHING_ROUNDS = 8
 POLISHED = 400  # variables up to which an answer is polished
 BINDING = 1e-6
 
@@ -104,19 +105,24 @@ def quadratic_programme(covariance: Array, linear: Array, shape: Polyhedron, dea
 
 
 def polished(covariance: Array, linear: Array, shape: Polyhedron, x: Array) -> Array:
-    """The exact optimum on the face where x lies; x itself when that is not feasible or not better."""
-    slack = shape.within_to - shape.within @ x
-    binding = slack <= BINDING * max(1.0, float(np.abs(x).max(initial=0.0)))
-    rows = sparse.vstack([shape.equal, shape.within[binding]]).toarray()
-    limits = np.concatenate([shape.equal_to, shape.within_to[binding]])
-    n, m = len(x), len(limits)
-    system = np.block([[covariance, rows.T], [rows, np.zeros((m, m))]])
-    found = np.linalg.lstsq(system, np.concatenate([-linear, limits]), rcond=None)[0]
-    better, multipliers = found[:n], found[n + len(shape.equal_to) :]
-    within = float((shape.within @ better - shape.within_to).max(initial=0.0))
-    equal = float(np.abs(shape.equal @ better - shape.equal_to).max(initial=0.0))
-    if not np.isfinite(better).all() or max(within, equal) > 1e-12 * max(1.0, float(np.abs(better).max())):
-        return x
-    stationary = float(np.abs(covariance @ better + linear + rows.T @ found[n:]).max())
-    optimal = float((-multipliers).max(initial=0.0)) <= 1e-9 and stationary <= 1e-9
-    return better if optimal else x
+    """The exact optimum on the face where x lies, by an active set begun with what binds at x; x itself when a few
+    rounds do not find it."""
+    reach = max(1.0, float(np.abs(x).max(initial=0.0)))
+    binding = shape.within_to - shape.within @ x <= BINDING * reach
+    n, equals = len(x), len(shape.equal_to)
+    for _ in range(POLISHING_ROUNDS):
+        rows = sparse.vstack([shape.equal, shape.within[binding]]).toarray()
+        limits = np.concatenate([shape.equal_to, shape.within_to[binding]])
+        system = np.block([[covariance, rows.T], [rows, np.zeros((len(limits), len(limits)))]])
+        found = np.linalg.lstsq(system, np.concatenate([-linear, limits]), rcond=None)[0]
+        better, multipliers = found[:n], found[n + equals :]
+        residual = float(np.abs(system @ found - np.concatenate([-linear, limits])).max())
+        if not np.isfinite(better).all() or residual > 1e-10 * reach:
+            return x
+        missed = shape.within @ better - shape.within_to > 1e-12 * reach
+        needless = np.zeros(len(binding), dtype=bool)
+        needless[np.flatnonzero(binding)[multipliers < -1e-12]] = True
+        if not missed.any() and not needless.any():
+            return np.asarray(better, dtype=np.float64)
+        binding = (binding | missed) & ~needless
+    return x

@@ -18,6 +18,7 @@ from models.construction.programme import quadratic_programme
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TIME_LIMIT_S = 2.0
+NOTHING = 1e-9  # a factor this small is a solver's zero
 INSIDE = 1.0 - 2.0**-50  # a cap is met from below in every last place
 
 
@@ -25,11 +26,7 @@ def within_caps(
     wanted: Array, covariance: Array, venues: Sequence[str], venue_caps: Mapping[str, float], gross_cap: float | None
 ) -> Array:
     """Factors (n,) in 0 .. 1 on the wanted fractions of capital; all 1 when no cap is exceeded."""
-    groups = [(name, np.array([venue == name for venue in venues], dtype=np.float64)) for name in venue_caps]
-    limits = [(mask, venue_caps[name]) for name, mask in groups]
-    if gross_cap is not None:
-        limits.append((np.ones(len(wanted)), gross_cap))
-    exceeded = [(mask, cap) for mask, cap in limits if float(mask @ np.abs(wanted)) > cap]
+    exceeded = [(mask, cap) for _, mask, cap in caps_exceeded(wanted, venues, venue_caps, gross_cap)]
     if not exceeded:
         return np.ones(len(wanted))
     factors = nearest_in_risk(wanted, covariance, exceeded)
@@ -38,6 +35,19 @@ def within_caps(
         if gross > cap * INSIDE:
             factors = np.where(mask > 0, factors * (cap / gross * INSIDE), factors)
     return factors
+
+
+def caps_exceeded(
+    wanted: Array, venues: Sequence[str], venue_caps: Mapping[str, float], gross_cap: float | None
+) -> list[tuple[str, Array, float]]:
+    """(name, which positions count, cap) of each cap that the wanted positions exceed."""
+    limits = [
+        (f"venue_cap:{name}", np.array([venue == name for venue in venues], dtype=np.float64), cap)
+        for name, cap in venue_caps.items()
+    ]
+    if gross_cap is not None:
+        limits.append(("gross_cap", np.ones(len(wanted)), gross_cap))
+    return [(name, mask, cap) for name, mask, cap in limits if float(mask @ np.abs(wanted)) > cap]
 
 
 def nearest_in_risk(wanted: Array, covariance: Array, limits: Sequence[tuple[Array, float]]) -> Array:
@@ -58,5 +68,6 @@ def nearest_in_risk(wanted: Array, covariance: Array, limits: Sequence[tuple[Arr
     )
     factors = np.ones(len(wanted))
     if found.x is not None:
-        factors[held] = np.clip(found.x[: len(names)], 0.0, 1.0)
+        kept = np.clip(found.x[: len(names)], 0.0, 1.0)
+        factors[held] = np.where(kept < NOTHING, 0.0, kept)
     return factors

@@ -25,8 +25,8 @@ class SizingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def __post_init__(self) -> None:
         if not 0.0 < self.kelly_fraction <= LARGEST_FRACTION:
             raise ValueError(
-                f"kelly_fraction must be {SMALLEST_FRACTION} to {LARGEST_FRACTION}, is {self.kelly_fraction}: a full "
-                f"Kelly bet on estimated means loses half of the capital sooner or later"
+                f"kelly_fraction must be {SMALLEST_FRACTION} to {LARGEST_FRACTION}, is {self.kelly_fraction}: beyond "
+                f"half of Kelly drawdowns grow faster than what is gained, and the edge is only an estimate"
             )
         if not 0.0 <= self.soft_drawdown < self.hard_drawdown <= 1.0:
             raise ValueError(

@@ -16,7 +16,6 @@
 The product is the lots exactly (see `chain`). What binds is listed in `caps_hit`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +23,7 @@ import numpy as np
 
 from models.construction.constraints import Constraints
 from models.faults import Fault
-from models.sizing.caps import within_caps
+from models.sizing.caps import caps_exceeded, within_caps
 from models.sizing.chain import Chain, chain
 from models.sizing.config import SMALLEST_FRACTION, SizingPolicy
 from models.sizing.estimation import kan_zhou_factor
@@ -98,18 +97,18 @@ def size(edges: Edges, account: Account, policy: SizingPolicy, constraints: Cons
     if scaled > 0.0 and survives.any():
         calibrated = alone * np.diag(edges.covariance)  # the means whose continuous Kelly the raw fractions are
         joint = joint_kelly(calibrated * survives, edges.covariance, constraints or free, fraction=scaled)
+    rail_factors, rails_hit = rails(joint, edges, account, policy)
     factors = {
         "estimation": np.full(count, belief),
         "fraction": np.full(count, policy.kelly_fraction),
         "correlation": ratio(joint, alone * scaled * survives),
         "costs": survives,
-        **rails(joint, edges.covariance, account, policy),
+        **rail_factors,
     }
     hit = [f"edge_below_cost:{edges.names[i]}" for i in np.flatnonzero((alone != 0.0) & (survives == 0.0))]
     if constraints is not None:
         hit += [f"constraint:{name}" for name in constraints.active_at(joint) if joint.any()]
-    hit += limits_hit(edges.names, factors)
-    return in_lots(edges.names, alone, factors, account, hit, notes)
+    return in_lots(edges.names, alone, factors, account, hit + rails_hit, notes)
 
 
 def believed(excess: Array, edges: Edges, policy: SizingPolicy) -> tuple[float, list[str]]:
@@ -137,9 +136,9 @@ def surviving_share(side: Array, excess: Array, edges: Edges) -> Array:
     return np.where(np.sign(excess) == side, np.maximum(kept, 0.0), 0.0)
 
 
-def rails(joint: Array, covariance: Array, account: Account, policy: SizingPolicy) -> dict[str, Array]:
-    """The factors after the programme, none above 1."""
-    count = len(joint)
+def rails(joint: Array, edges: Edges, account: Account, policy: SizingPolicy) -> tuple[dict[str, Array], list[str]]:
+    """The factors after the programme, none above 1, and which limits they come from."""
+    count, covariance = len(joint), edges.covariance
     target = 1.0
     volatility = float(np.sqrt(max(float(joint @ covariance @ joint), 0.0) * policy.periods_per_year))
     if policy.volatility_target_per_year is not None and volatility > policy.volatility_target_per_year:
@@ -151,7 +150,12 @@ def rails(joint: Array, covariance: Array, account: Account, policy: SizingPolic
     bound = account.capital * policy.margin_rate * float(np.abs(wanted * in_venues * in_gross).sum())
     money = account.capital if policy.capital_cap is None else policy.capital_cap
     capital = min(1.0, money / bound) if bound > 0.0 else 1.0
-    return {
+    hit = [name for name, factor in (("volatility_target", target), ("drawdown", fall)) if factor < 1.0]
+    hit += [f"data_quality:{edges.names[i]}" for i in np.flatnonzero(account.quality < 1.0)]
+    hit += [name for name, *_ in caps_exceeded(wanted, account.venues, policy.venue_caps, None)]
+    hit += [name for name, *_ in caps_exceeded(wanted * in_venues, account.venues, {}, policy.gross_cap)]
+    hit += ["capital_cap"] if capital < 1.0 else []
+    factors = {
         "volatility_target": np.full(count, target),
         "drawdown": np.full(count, fall),
         "data_quality": account.quality,
@@ -159,6 +163,7 @@ def rails(joint: Array, covariance: Array, account: Account, policy: SizingPolic
         "gross_cap": in_gross,
         "capital_cap": np.full(count, capital),
     }
+    return factors, hit
 
 
 def drawdown_factor(drawdown: float, policy: SizingPolicy) -> float:
@@ -171,14 +176,6 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     """Of two positions on the same side; 1 where there is nothing, for another term is 0 there."""
     found: Array = np.divide(numerator, denominator, out=np.ones(len(numerator)), where=denominator != 0)
     return np.maximum(found, 0.0)
-
-
-def limits_hit(names: Sequence[str], factors: dict[str, Array]) -> list[str]:
-    """Limits that made something smaller, in the order of the chain."""
-    found = [name for name in ("volatility_target", "drawdown") if factors[name][0] < 1.0]
-    for term in ("data_quality", "venue_cap", "gross_cap"):
-        found += [f"{term}:{name}" for name, value in zip(names, factors[term], strict=True) if value < 1.0]
-    return found + (["capital_cap"] if factors["capital_cap"][0] < 1.0 else [])
 
 
 def in_lots(

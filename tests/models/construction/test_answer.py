@@ -78,8 +78,9 @@ def test_no_random_portfolio_has_a_higher_sharpe_ratio(seed: int, count: int, ro
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 8), st.sampled_from(METHODS))
+@given(st.integers(0, 10_000), st.integers(2, 8), st.sampled_from([name for name in METHODS if name != "hrp"]))
 def test_permuting_the_names_permutes_the_weights(seed: int, count: int, method: str) -> None:
+    """Not so for hrp, as Lopez de Prado wrote it: which half of a tree stands left follows the order of the names."""
     order = np.random.default_rng(seed).permutation(count)
     limits = box([f"A{i}" for i in range(count)], 0.0, 0.8)
     asked = problem(seed, count, limits, method=method, objective=objective_for(method))
