@@ -24,6 +24,7 @@ from kernels.volatility.recursions import LOG_VARIANCE_LIMIT
 from kernels.volatility.scores import scores_of
 from kernels.volatility.starts import presample_of, search_start
 from kernels.volatility.steps import aparch_step, egarch_step, gjr_step
+from kernels.volatility.sums import dot
 from kernels.volatility.transforms import to_free, to_natural
 from kernels.volatility.types import Matrix, Vector
 
@@ -68,14 +69,9 @@ def covariances(
         for j in range(k):
             information[i, j] = -information[i, j]
     scores_of(theta, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, scores)
-    opg[:] = 0.0
-    for t in range(returns.shape[0]):
-        for i in range(k):
-            for j in range(i + 1):
-                opg[i, j] += scores[t, i] * scores[t, j]
     for i in range(k):
-        for j in range(i):
-            opg[j, i] = opg[i, j]
+        for j in range(i + 1):
+            opg[i, j] = opg[j, i] = dot(scores[i], scores[j])
     if not inverse_positive(opg, out[1]):
         out[1] = math.nan
     if not inverse_positive(information, out[0]):
@@ -181,7 +177,7 @@ def fit_range(
     filled when `errors`. `following` is the variance after the last return.
     """
     n, k = returns.shape[1], theta.shape[1]
-    work, scores = np.empty((WORK_ROWS, n)), np.empty((n, k))
+    work, scores = np.empty((WORK_ROWS, n)), np.empty((k, n))
     free, jacobian = np.empty(k), np.empty((k, k))
     m, process, density_code = codes[0], codes[2], codes[3]
     for s in range(returns.shape[0]):

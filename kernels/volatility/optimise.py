@@ -14,9 +14,10 @@ from kernels.volatility.likelihood import loglikelihood
 from kernels.volatility.transforms import to_natural
 from kernels.volatility.types import Matrix, Vector
 
-STEP_MOST = 3.0  # of one coordinate in one iteration
+STEP_MOST = 1.0  # of one coordinate in one iteration: most are angles
 DIFFERENCE = 1e-4  # of free coordinates, for the first Hessian only
 HALVINGS = 25
+DAMPING_MOST = 10.0  # beyond, the diagonal alone is taken
 NOISE = 1e-13  # of the log-likelihood, relative: differences below are rounding
 
 
@@ -92,7 +93,7 @@ def first_inverse(
     gradient: Vector,
     inverse: Matrix,
 ) -> int:
-    """Inverse Hessian (k, k) by forward differences; its diagonal alone where that is not positive definite."""
+    """Inverse Hessian (k, k) by forward differences, the diagonal raised until it is positive definite; evaluations."""
     k = free.shape[0]
     theta, natural, jacobian = np.empty(k), np.empty(k), np.empty((k, k))
     moved, there = free.copy(), np.empty(k)
@@ -106,12 +107,16 @@ def first_inverse(
     for i in range(k):
         for j in range(i):
             hessian[i, j] = hessian[j, i] = 0.5 * (hessian[i, j] + hessian[j, i])
-    if inverse_positive(hessian, inverse):
-        return k
-    inverse[:] = 0.0
-    for i in range(k):
-        size = abs(hessian[i, i])
-        inverse[i, i] = 1.0 / max(size, 1.0) if math.isfinite(size) else 1.0
+    damping = 0.0
+    while not inverse_positive(hessian, inverse):
+        damping = 2.0 * damping + 0.1
+        if damping > DAMPING_MOST:
+            for i in range(k):
+                inverse[i, :] = 0.0
+                inverse[i, i] = 1.0 / max(abs(hessian[i, i]), 1.0) if math.isfinite(hessian[i, i]) else 1.0
+            break
+        for i in range(k):
+            hessian[i, i] += 0.1 * 2.0**damping * max(abs(hessian[i, i]), 1.0)
     return k
 
 

@@ -1,4 +1,4 @@
-"""The score of every observation, (n, k): how its log-likelihood moves with each natural parameter.
+"""The score of every observation, (k, n): how its log-likelihood moves with each natural parameter.
 
 Sensitivities d state_t / d theta run forwards beside the recursion; the state is h for GARCH and GJR, log h for EGARCH,
 s^delta for APARCH. For standard errors (outer product of scores, sandwich), so once a fit and not in its search.
@@ -9,13 +9,14 @@ import math
 import numpy as np
 from numba import njit
 
-from kernels.volatility import APARCH, BENCHMARK, CONSTANT, EGARCH, GARCH, NORMAL, STUDENT, UNCONDITIONAL
+from kernels.volatility import APARCH, BENCHMARK, CONSTANT, EGARCH, GARCH, SKEWED, STUDENT, UNCONDITIONAL
 from kernels.volatility.densities import skewed_constants, student_constant
 from kernels.volatility.likelihood import (
     BY_RESIDUAL,
     BY_VARIANCE,
     RESIDUAL,
     SHOCK,
+    SPARE,
     STATE,
     VARIANCE,
     density,
@@ -25,6 +26,7 @@ from kernels.volatility.likelihood import (
     variances_of,
 )
 from kernels.volatility.steps import ABSOLUTE_NORMAL
+from kernels.volatility.sums import linear_recursion
 from kernels.volatility.types import Matrix, Vector
 
 
@@ -83,15 +85,39 @@ def start_sensitivity(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def advance_gjr(five: Vector, e: float, h: float, m: int, shift: Vector, d: Vector) -> None:
-    """d h_{t+1} from d h_t in place; shift (m,) is d e_t / d mean coefficients."""
-    weight = five[1] + five[2] if e < 0.0 else five[1]
-    for j in range(m):
-        d[j] = five[3] * d[j] + 2.0 * weight * e * shift[j]
-    d[m] = five[3] * d[m] + 1.0
-    d[m + 1] = five[3] * d[m + 1] + e * e
-    d[m + 2] = five[3] * d[m + 2] + (e * e if e < 0.0 else 0.0)
-    d[m + 3] = five[3] * d[m + 3] + h
+def gjr_scores(
+    five: Vector, process: int, regressors: Matrix, mean: int, m: int, first: Vector, work: Matrix, scores: Matrix
+) -> None:
+    """Scores of the mean and of omega, alpha, gamma, beta, a linear recursion each; first (m + 5,) is d h_0."""
+    e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
+    drive, n = work[SPARE], e.shape[0]
+    positive, negative = five[1], five[1] + five[2]
+    row = -1
+    for place in range(m + 4):
+        if process == GARCH and place == m + 2:
+            continue
+        row += 1
+        for t in range(n - 1):
+            square = e[t] * e[t]
+            if place < m:
+                weight = negative if e[t] < 0.0 else positive
+                drive[t] = -2.0 * weight * e[t] * regressor(regressors, mean, t, place)
+            elif place == m:
+                drive[t] = 1.0
+            elif place == m + 1:
+                drive[t] = square
+            elif place == m + 2:
+                drive[t] = square if e[t] < 0.0 else 0.0
+            else:
+                drive[t] = h[t]
+        out = scores[row]
+        out[0] = first[place]
+        linear_recursion(drive[: n - 1], five[3], first[place], out[1:])
+        for t in range(n):
+            out[t] *= lh[t]
+        if place < m:
+            for t in range(n):
+                out[t] -= le[t] * regressor(regressors, mean, t, place)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -148,27 +174,62 @@ def first_sensitivity(five: Vector, process: int, first: float, z: float, m: int
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def shape_scores(theta: Vector, shape: int, errors: int, e: float, h: float, out: Vector) -> None:
-    """d l_t / d nu and d l_t / d lambda at one observation, into out[shape:]."""
-    nu = theta[shape]
+def power_scores(
+    five: Vector, process: int, regressors: Matrix, mean: int, m: int, d: Vector, work: Matrix, scores: Matrix
+) -> None:
+    """As `gjr_scores` for EGARCH and APARCH; d (m + 5,), d state_0, is overwritten."""
+    e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
+    by_z, shift = np.zeros(m + 5), np.zeros(m)
+    for t in range(e.shape[0]):
+        for j in range(m):
+            shift[j] = -regressor(regressors, mean, t, j)
+        by_log_h = lh[t] * h[t]
+        by_state = by_log_h if process == EGARCH else by_log_h * 2.0 / (five[4] * work[STATE, t])
+        for j in range(m + (4 if process == EGARCH else 5)):
+            scores[j, t] = by_state * d[j]
+        for j in range(m):
+            scores[j, t] += le[t] * shift[j]
+        if process == EGARCH:
+            deviation = math.sqrt(h[t])
+            for j in range(m + 5):
+                by_z[j] = -0.5 * e[t] / deviation * d[j]
+            for j in range(m):
+                by_z[j] += shift[j] / deviation
+            advance_egarch(five, e[t] / deviation, by_z, work[STATE, t], m, d)
+        else:
+            scores[m + 4, t] -= by_log_h * math.log(h[t]) / five[4]
+            advance_aparch(five, e[t], work[SHOCK, t], work[STATE, t], m, shift, d)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def student_scores(nu: float, e: Vector, h: Vector, out: Matrix) -> None:
+    """d l_t / d nu into out[0]."""
     slope_of_constant = student_constant(nu)[1]
-    if errors == STUDENT:
-        q = e * e / (h * (nu - 2.0))
-        out[shape] = slope_of_constant - 0.5 * math.log1p(q) + 0.5 * (nu + 1.0) * q / ((1.0 + q) * (nu - 2.0))
-        return
-    skew = theta[shape + 1]
+    inverse_scale = 1.0 / (nu - 2.0)
+    for t in range(e.shape[0]):
+        q = e[t] * e[t] / h[t] * inverse_scale
+        out[0, t] = slope_of_constant - 0.5 * math.log(1.0 + q) + 0.5 * (nu + 1.0) * q / (1.0 + q) * inverse_scale
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def skewed_scores(nu: float, skew: float, e: Vector, h: Vector, out: Matrix) -> None:
+    """d l_t / d nu into out[0] and d l_t / d lambda into out[1]."""
+    slope_of_constant = student_constant(nu)[1]
     a, b, by_nu_a, by_nu_b, by_skew_a, by_skew_b = skewed_constants(nu, skew)
-    z = e / math.sqrt(h)
-    inner = b * z + a
-    sign = 1.0 if inner >= 0.0 else -1.0
-    y = inner / (1.0 + sign * skew)
-    q = y * y / (nu - 2.0)
-    slope = -(nu + 1.0) * y / ((nu - 2.0) * (1.0 + q))
-    by_a = slope / (1.0 + sign * skew)
-    by_b = by_a * z + 1.0 / b
-    out[shape] = slope_of_constant - 0.5 * math.log1p(q) + 0.5 * (nu + 1.0) * q / ((1.0 + q) * (nu - 2.0))
-    out[shape] += by_a * by_nu_a + by_b * by_nu_b
-    out[shape + 1] = -slope * y * sign / (1.0 + sign * skew) + by_a * by_skew_a + by_b * by_skew_b
+    inverse_scale = 1.0 / (nu - 2.0)
+    for t in range(e.shape[0]):
+        z = e[t] / math.sqrt(h[t])
+        inner = b * z + a
+        sign = 1.0 if inner >= 0.0 else -1.0
+        side = 1.0 / (1.0 + sign * skew)
+        y = inner * side
+        q = y * y * inverse_scale
+        slope = -(nu + 1.0) * y * inverse_scale / (1.0 + q)
+        by_a = slope * side
+        by_b = by_a * z + 1.0 / b
+        own = slope_of_constant - 0.5 * math.log(1.0 + q) + 0.5 * (nu + 1.0) * q / (1.0 + q) * inverse_scale
+        out[0, t] = own + by_a * by_nu_a + by_b * by_nu_b
+        out[1, t] = -slope * y * sign * side + by_a * by_skew_a + by_b * by_skew_b
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -184,42 +245,21 @@ def scores_of(
     work: Matrix,
     scores: Matrix,
 ) -> None:
-    """Fills scores (n, k) at theta (k,); work (WORK_ROWS, n) is overwritten."""
+    """Fills scores (k, n) at theta (k,); work (WORK_ROWS, n) is overwritten."""
     five, by_shape = np.empty(5), np.zeros(2)
     m = mean_count(mean, regressors)
     shape = unpack(theta, m, process, five)
     residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
     first, z = variances_of(five, process, start, presample, work)
     density(theta, shape, errors, work, by_shape)
-    e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
-    d, by_z, shift = np.zeros(m + 5), np.zeros(m + 5), np.zeros(m)
-    start_sensitivity(five, process, start, first, z, e, regressors, mean, m, d, by_z)
+    d, by_z = np.zeros(m + 5), np.zeros(m + 5)
+    start_sensitivity(five, process, start, first, z, work[RESIDUAL], regressors, mean, m, d, by_z)
     first_sensitivity(five, process, first, z, m, by_z, d)
-    for t in range(returns.shape[0]):
-        for j in range(m):
-            shift[j] = -regressor(regressors, mean, t, j)
-        by_state = lh[t]
-        if process == EGARCH:
-            by_state = lh[t] * h[t]
-        elif process == APARCH:
-            by_state = lh[t] * h[t] * 2.0 / (five[4] * work[STATE, t])
-        for j in range(m):
-            scores[t, j] = by_state * d[j] + le[t] * shift[j]
-        for j in range(m, shape):
-            place = j + 1 if process == GARCH and j == m + 2 else j
-            scores[t, j] = by_state * d[place]
-        if process == APARCH:
-            scores[t, m + 4] -= lh[t] * h[t] * math.log(h[t]) / five[4]
-        if errors != NORMAL:
-            shape_scores(theta, shape, errors, e[t], h[t], scores[t])
-        if process == EGARCH:
-            deviation = math.sqrt(h[t])
-            for j in range(m + 5):
-                by_z[j] = -0.5 * e[t] / deviation * d[j]
-            for j in range(m):
-                by_z[j] += shift[j] / deviation
-            advance_egarch(five, e[t] / deviation, by_z, work[STATE, t], m, d)
-        elif process == APARCH:
-            advance_aparch(five, e[t], work[SHOCK, t], work[STATE, t], m, shift, d)
-        else:
-            advance_gjr(five, e[t], h[t], m, shift, d)
+    if process in (EGARCH, APARCH):
+        power_scores(five, process, regressors, mean, m, d, work, scores)
+    else:
+        gjr_scores(five, process, regressors, mean, m, d, work, scores)
+    if errors == STUDENT:
+        student_scores(theta[shape], work[RESIDUAL], work[VARIANCE], scores[shape:])
+    elif errors == SKEWED:
+        skewed_scores(theta[shape], theta[shape + 1], work[RESIDUAL], work[VARIANCE], scores[shape:])

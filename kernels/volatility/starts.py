@@ -12,8 +12,7 @@ from kernels.volatility.types import Matrix, Vector
 
 BACKCAST_SPAN = 75
 BACKCAST_DECAY = 0.94
-ALPHAS = (0.03, 0.06, 0.12, 0.25)
-PERSISTENCES = (0.99, 0.95, 0.8, 0.5)
+GRID = ((0.03, 0.99), (0.06, 0.99), (0.12, 0.99), (0.06, 0.95), (0.12, 0.95), (0.12, 0.8), (0.25, 0.95), (0.2, 0.5))
 TILTS = (0.0, 0.6)  # of gamma: share of alpha moved to negative shocks
 DELTAS = (1.0, 2.0)
 
@@ -103,14 +102,13 @@ def grid(process: int, m: int, start: int, presample: float, variance: float, wo
     deltas = 2 if process == APARCH else 1
     for d in range(deltas):
         delta = DELTAS[d] if process == APARCH else 2.0
-        for i in range(len(ALPHAS)):
-            for j in range(len(PERSISTENCES)):
-                for r in range(tilts):
-                    targeted(ALPHAS[i], PERSISTENCES[j], TILTS[r], delta, process, m, variance, trial)
-                    value = gaussian_value(trial, m, process, start, presample, work, ratio)
-                    if value > best:
-                        best = value
-                        theta[:] = trial
+        for alpha, persistence in GRID:
+            for r in range(tilts):
+                targeted(alpha, persistence, TILTS[r], delta, process, m, variance, trial)
+                value = gaussian_value(trial, m, process, start, presample, work, ratio)
+                if value > best:
+                    best = value
+                    theta[:] = trial
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""Whether a fit may be used: converged, stationary, in scale. If not, EWMA takes its place, with a code that says why."""
+"""Whether a fit may be used: converged, stationary, in scale. If not, EWMA takes its place, with a code saying why."""
 
 from typing import Any
 
