@@ -4,6 +4,7 @@ from models.construction.answer import Answer, Problem, optimise
 from models.construction.black_litterman import Posterior, View, black_litterman
 from models.construction.constraints import Constraints, Row, box
 from models.construction.critical_line import Frontier, critical_line
+from models.construction.markowitz import Objective
 from models.construction.moments import Moments, moments_of, usable_covariance
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Constraints",
     "Frontier",
     "Moments",
+    "Objective",
     "Posterior",
     "Problem",
     "Row",

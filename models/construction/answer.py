@@ -5,7 +5,7 @@ rest of the time goes to methods that hold a feasible portfolio at every moment.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -65,7 +65,8 @@ class Answer:
     status: optimal | nearly_optimal (solver's reduced tolerance) | time_limit | infeasible | refused | failed.
     objective: Sharpe ratio, utility, variance, CVaR criterion or largest miss of a risk budget, by method.
     gap: how much better the optimum can be at most, in units of the objective; None where no bound is known.
-    nearest: when infeasible, the weights that miss the constraints by least: information, never to be held.
+    nearest: when infeasible, the weights that miss the constraints by least, and what they miss by how much: for
+    information, never to be held.
     """
 
     weights: Array | None
@@ -75,7 +76,8 @@ class Answer:
     seconds: float
     constraints_active: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    nearest: Array | None = field(default=None)
+    nearest: Array | None = None
+    missed: tuple[tuple[str, float], ...] = ()
 
 
 def optimise(problem: Problem, *, time_limit_s: float = 1.0, last_good: Array | None = None) -> Answer:
@@ -90,10 +92,7 @@ def optimise(problem: Problem, *, time_limit_s: float = 1.0, last_good: Array | 
     if answer.weights is None and answer.status in ("failed", "time_limit"):
         answer = fall_back(problem, answer, last_good)
     seconds = time.perf_counter() - began
-    return Answer(
-        answer.weights, answer.objective, answer.status, answer.gap, seconds, answer.constraints_active, answer.notes,
-        answer.nearest,
-    )  # fmt: skip
+    return replace(answer, seconds=seconds)
 
 
 def fall_back(problem: Problem, answer: Answer, last_good: Array | None) -> Answer:
@@ -120,14 +119,27 @@ def _answer(problem: Problem, began: float, time_limit_s: float, last_good: Arra
     if start is None or not constraints.satisfied_by(start):
         clash = contradiction(constraints, max(deadline - time.perf_counter(), min(NAMING_S, time_limit_s)))
         if clash is not None:
-            text = f"no portfolio satisfies all constraints: {clash.text}"
-            return Answer(None, np.nan, "infeasible", None, 0.0, (), (text,), clash.nearest)
+            text = f"no portfolio satisfies all constraints: {clash.text}{reach(problem, deadline)}"
+            return Answer(None, np.nan, "infeasible", None, 0.0, (), (text,), clash.nearest, clash.missed)
         note = "NO_PORTFOLIO_YET: the time limit came before a feasible portfolio was found"
         return Answer(None, np.nan, "time_limit", None, 0.0, (), (note,))
     found = _found(problem, inside, start, deadline)
     weights = found.weights
     active = () if weights is None else tuple(constraints.active_at(weights))
     return Answer(weights, found.value, STATUS.get(found.status, found.status), found.gap, 0.0, active, found.notes)
+
+
+def reach(problem: Problem, deadline: float) -> str:
+    """When it is the return target that is out of reach: what can be had."""
+    if problem.objective != "target-return":
+        return ""
+    means = _believed(problem)[0]
+    best = (
+        None if _crossed(problem.constraints) else FeasibleSet(problem.constraints).vertex(-means, deadline + NAMING_S)
+    )
+    if best is None or not problem.constraints.satisfied_by(best):
+        return ""
+    return f"; the other constraints allow a mean of {float(means @ best):.4g} a period at most"
 
 
 STATUS = {"nearly": "nearly_optimal"}

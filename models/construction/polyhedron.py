@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from models.construction.constraints import FEASIBLE_TO, Array, Constraints
+from models.construction.constraints import FEASIBLE_TO, Array, Constraints, Row
 
 ONE_BY_ONE = 60  # so many bounds are tried one by one for the contradiction, more only as a whole
 
@@ -208,6 +208,15 @@ def _irreducible(shape: Polyhedron, deadline: float) -> list[str]:
     return [name for name in names if name in kept]
 
 
+def span(row: Row) -> str:
+    """The limits of a row in words."""
+    if row.low == row.high:
+        return f"exactly {row.high:g}"
+    if row.high == np.inf:
+        return f"at least {row.low:g}"
+    return f"at most {row.high:g}" if row.low == -np.inf else f"{row.low:g} to {row.high:g}"
+
+
 def _described(constraints: Constraints, core: list[str]) -> list[str]:
     """Each constraint of the core with its limit; many bounds as one phrase."""
     rows = {row.name: row for row in constraints.rows}
@@ -218,7 +227,7 @@ def _described(constraints: Constraints, core: list[str]) -> list[str]:
         elif name == "gross limit":
             found.append(f"gross limit {constraints.gross:g}")
         elif name in rows:
-            found.append(f"{name} in {rows[name].low:g} .. {rows[name].high:g}")
+            found.append(f"{name} {span(rows[name])}")
     for side, bound in (("upper", constraints.upper), ("lower", constraints.lower)):
         prefix = f"{side} bound of "
         mine = [constraints.names.index(name.removeprefix(prefix)) for name in core if name.startswith(prefix)]
