@@ -28,6 +28,8 @@ class RegimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         if self.refit < 1:
             raise ValueError(f"refit is {self.refit}: at least 1 observation")
         needed = observations_needed(self.states)
+        if self.window and self.window < needed:
+            raise ValueError(f"window is {self.window}: {self.states} states need {needed} observations")
         if self.minimum < needed:
             raise ValueError(f"minimum is {self.minimum}: {self.states} states need {needed} observations")
         if self.window and self.window < self.minimum:

@@ -61,7 +61,8 @@ def regime(
     result = result_of(returns, settings, published, versions)
     result["seconds"] = time.perf_counter() - began
     path = Path(report_path) if report_path else default_path()
-    write_report(path, panel, returns, settings, published, versions, result)
+    level = level_of(panel, returns, are_returns)
+    write_report(path, level, returns, settings, published, versions, result)
     result["report"] = str(path)
     emit(result, as_json, lambda: human(result))
 
@@ -101,6 +102,15 @@ def series_of(data_path: str, column: str | None, are_returns: bool) -> "tuple[P
     return panel, returns_of(panel, are_returns=are_returns)
 
 
+def level_of(panel: "Panel", returns: "Panel", are_returns: bool) -> tuple[str, Any]:
+    """(what it is, values (n,) at the dates of the returns): the prices, or the log returns added up."""
+    import numpy as np
+
+    if are_returns:
+        return f"{returns.names[0]}, returns added up", np.cumsum(returns.values[:, 0])
+    return returns.names[0], panel.values[np.searchsorted(panel.dates, returns.dates), 0]
+
+
 def result_of(
     returns: "Panel", settings: "RegimeSettings", published: "Published", versions: "list[FitVersion]"
 ) -> dict[str, Any]:
@@ -109,7 +119,8 @@ def result_of(
 
     used = [version for version in versions if version.used]
     if not used:
-        why = versions[-1].fit.health.note if versions else f"{len(returns.dates)} returns, minimum {settings.minimum}"
+        few = f"{len(returns.dates)} returns, the first fit needs {settings.minimum}: give more, or a lower --minimum"
+        why = versions[-1].fit.health.note if versions else few
         raise DataFault(f"{returns.names[0]}: no regime could be published: {why}")
     last = used[-1]
     return {

@@ -31,7 +31,7 @@ def colours_of(states: int) -> list[str]:
 
 def write_report(
     path: Path,
-    panel: "Panel",
+    level: tuple[str, Any],
     returns: "Panel",
     settings: "RegimeSettings",
     published: "Published",
@@ -52,7 +52,7 @@ def write_report(
         cautions=list(result["notes"]),
         figures=figures(result, used[-1]),
         charts=[
-            price_chart(panel, returns, published, settings.states),
+            price_chart(level, returns, published, settings.states),
             probability_chart(returns, published, settings.states),
             volatility_chart(returns, used, settings.states),
         ],
@@ -80,10 +80,9 @@ def figures(result: dict[str, Any], last: "FitVersion") -> list[Figure]:
     ]
 
 
-def price_chart(panel: "Panel", returns: "Panel", published: "Published", states: int) -> Chart:
+def price_chart(level: tuple[str, Any], returns: "Panel", published: "Published", states: int) -> Chart:
     """The series, each point in the colour of the state published for it; grey before the first fit."""
-    rows = np.searchsorted(panel.dates, returns.dates)
-    series = panel.values[rows, 0]
+    name_of_level, series = level
     places = thin(len(series), POINTS)
     labels = published.labels[places]
     traces = []
@@ -100,7 +99,7 @@ def price_chart(panel: "Panel", returns: "Panel", published: "Published", states
                 "marker": {"color": colour, "size": 3},
             }
         )  # fmt: skip
-    drawn = dated(figure(traces, panel.names[0]), returns)
+    drawn = dated(figure(traces, name_of_level), returns)
     positive = bool(np.all(series > 0.0)) and float(series.max() / series.min()) > 5.0
     if positive:
         drawn["layout"]["yaxis"]["type"] = "log"
