@@ -65,3 +65,38 @@ def dcc_path(
             correlation_of(quasi, correlations[t])
         if t < n:
             quasi_step(quasi, standardised[t], target, negative_target, a, b, g)
+
+
+@njit(cache=True, error_model="numpy")
+def online_step(
+    residuals: Floats,
+    garch: Floats,
+    variances: Floats,
+    quasi: Floats,
+    target: Floats,
+    negative_target: Floats,
+    a: float,
+    b: float,
+    g: float,
+    standardised: Floats,
+    covariance: Floats,
+) -> None:
+    """One observation of all series into the state, and the covariance of the next one; O(assets^2), no allocation.
+
+    State: `variances` (assets,) and `quasi` (assets, assets, lower triangle) of this observation, moved to the next.
+    `garch` (3, assets): omega, alpha, beta. `standardised` (assets,) and `covariance` (assets, assets) are written.
+    """
+    n = len(residuals)
+    for i in range(n):
+        squared = residuals[i] * residuals[i]
+        standardised[i] = residuals[i] / math.sqrt(variances[i])
+        variances[i] = garch[0, i] + garch[1, i] * squared + garch[2, i] * variances[i]
+    quasi_step(quasi, standardised, target, negative_target, a, b, g)
+    for i in range(n):
+        covariance[i, i] = math.sqrt(variances[i] / quasi[i, i])
+    for i in range(n):
+        for j in range(i):
+            covariance[i, j] = quasi[i, j] * covariance[i, i] * covariance[j, j]
+            covariance[j, i] = covariance[i, j]
+    for i in range(n):
+        covariance[i, i] = variances[i]

@@ -143,7 +143,7 @@ def dcc_loglik(
     quasi: Floats,
     work: Floats,
 ) -> float:
-    """Sum of `reference.dcc_logliks`; nan where a Q_t is not positive definite.
+    """Sum of `reference.dcc_logliks`; not finite where a Q_t is not positive definite.
 
     `standardised` (n, assets); `intercept` and `quasi` are scratch of assets * (assets + 1) / 2, `work` is of
     `likelihood_work`. log|R| + e'R^-1 e is taken as log|Q| - sum log q_ii + w'Q^-1 w with w_i = e_i sqrt(q_ii).

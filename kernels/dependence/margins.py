@@ -130,9 +130,7 @@ def garch_evaluate(
         residuals[t] = returns[t]
         for j in range(k):
             residuals[t] -= parameters[j] * regressors[t, j]
-    omega: float = parameters[k]
-    alpha: float = parameters[k + 1]
-    beta: float = parameters[k + 2]
+    omega, alpha, beta = float(parameters[k]), float(parameters[k + 1]), float(parameters[k + 2])
     garch_derivatives(residuals, regressors, omega, alpha, beta, variances, slopes)
     return garch_scores(residuals, regressors, variances, slopes, scores, standardised_slopes)
 

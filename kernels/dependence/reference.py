@@ -55,11 +55,13 @@ def correlations(quasi: Floats) -> Floats:
 def correlation_logliks(standardised: Floats, correlation_path: Floats) -> Floats:
     """What correlation adds to the log-likelihood of independent normals, shape (n,).
 
-    -0.5 (log|R_t| + e_t' R_t^-1 e_t - e_t' e_t): the second step of Engle (2002), equation 25.
+    -0.5 (log|R_t| + e_t' R_t^-1 e_t - e_t' e_t): the second step of Engle (2002), equation 25; nan where R_t is not
+    positive definite.
     """
-    out = np.empty(len(standardised))
+    out = np.full(len(standardised), np.nan)
     for t, (e, matrix) in enumerate(zip(standardised, correlation_path, strict=True)):
-        out[t] = -0.5 * (np.linalg.slogdet(matrix)[1] + e @ np.linalg.solve(matrix, e) - e @ e)
+        if np.linalg.eigvalsh(matrix)[0] > 0:
+            out[t] = -0.5 * (np.linalg.slogdet(matrix)[1] + e @ np.linalg.solve(matrix, e) - e @ e)
     return out
 
 

@@ -4,6 +4,7 @@ from models.dependence.copula import CopulaFit, copula_logliks, fit_copula, pseu
 from models.dependence.correlation import nearest_correlation, positive_definite
 from models.dependence.covariance import Covariance, ewma_covariance, ledoit_wolf
 from models.dependence.fit import fit_ccc, fit_dcc
+from models.dependence.online import OnlineDependence
 from models.dependence.result import DependenceFit, Dynamics, Health
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "DependenceFit",
     "Dynamics",
     "Health",
+    "OnlineDependence",
     "copula_logliks",
     "ewma_covariance",
     "fit_ccc",
