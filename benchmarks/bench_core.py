@@ -1,9 +1,13 @@
 """The whole core: tick to order with open-loop load, and the backtest's throughput, on recorded data.
 
 tick_to_order: recorded USD-M BTCUSDT through book, features, forecast, strategy (market maker), sizing, risk and
-execution; one input every `INTERVAL_NS`, each counted from its intended start until its orders lie in the order ring.
-The row is of the batches that made an order; `all_batches` beside it is of every batch. Without a model, and with
-the GBDT that ships, both in one run.
+execution; one input every `INTERVAL_NS`, each counted from its intended start until its first ORDER stands complete.
+The row is of the batches that made an order. Beside it:
+
+    published        the same batches until all their orders lie in the order ring; `by_orders`: p50 by their number
+    all_batches      every batch, most of which make no order
+    back_to_back     nothing waits: each input from its own start, caches and branch predictors warm
+    with_gbdt        the same with the GBDT that ships
 
 backtest: the same data and rule, decisions at most every 10 ms, records of the tape per second.
 
@@ -67,34 +71,39 @@ def config_for(name: str, models: tuple[str, ...]) -> Config:
 
 
 def tick_to_order() -> dict[str, Any]:
-    """The row tick_to_order, `all_batches` and `with_gbdt` beside it."""
+    """The row tick_to_order."""
     tape = imported([recording()], cache())
-    row = percentiles("tick_to_order", *time_core(tape, ()))
-    row["all_batches"] = row.pop("others")
+    row = percentiles("tick_to_order", time_core(tape, ()))
+    row["back_to_back"] = percentiles("tick_to_order_back_to_back", time_core(tape, (), interval_ns=0))
     if (assembly.SHIPPED_MODELS / "gbdt").is_dir():
-        row["with_gbdt"] = percentiles("tick_to_order_gbdt", *time_core(tape, ("gbdt",)))
-        row["with_gbdt"]["all_batches"] = row["with_gbdt"].pop("others")
+        row["with_gbdt"] = percentiles("tick_to_order_gbdt", time_core(tape, ("gbdt",)))
     row["load"] = f"open loop, one input every {INTERVAL_NS} ns, first {WARMUP_RECORDS:,} records untimed"
     return row
 
 
-def time_core(tape: Tape, models: tuple[str, ...], stall_ns: int = 0) -> tuple[CoreTimer, int]:
-    """One pass over the tape. `stall_ns`: a pause planted in the middle, which must show."""
+def time_core(tape: Tape, models: tuple[str, ...], interval_ns: int = INTERVAL_NS) -> CoreTimer:
+    """One pass over the tape, with the hashes that a live core makes."""
     instruments = np.array(tape.instruments)
     config = config_for(tape.names[0], models)
-    pipeline = assembly.pipeline_of(config, instruments, hashing=False)
+    pipeline = assembly.pipeline_of(config, instruments)
     venue = SimulatedVenue(instruments, pipeline.book, config.paper)
     records = np.array(tape.records)
     timer = CoreTimer(pipeline.core, venue, len(records))
-    timer.run(records, WARMUP_RECORDS, INTERVAL_NS, len(records) // 4 if stall_ns else -1, stall_ns)
-    return timer, len(records)
+    timer.run(records, WARMUP_RECORDS, interval_ns)
+    return timer
 
 
-def percentiles(name: str, timer: CoreTimer, _: int) -> dict[str, Any]:
-    """A row from a finished timer; `others` is the same of every batch."""
-    row = {"name": name, **spread(timer.order_ns), "allocations": None if timer.allocations < 0 else timer.allocations}
+def percentiles(name: str, timer: CoreTimer) -> dict[str, Any]:
+    """A row from a finished timer."""
+    made = timer.orders_made
+    row = {"name": name, **spread(timer.first_ns), "allocations": None if timer.allocations < 0 else timer.allocations}
     row["minor_faults"] = timer.minor_faults
-    row["others"] = spread(timer.input_ns)
+    row["published"] = spread(timer.order_ns)
+    row["published"]["by_orders"] = {
+        int(orders): {"count": int((made == orders).sum()), "p50_ns": float(np.median(timer.order_ns[made == orders]))}
+        for orders in np.unique(made)
+    }
+    row["all_batches"] = spread(timer.input_ns)
     return row
 
 

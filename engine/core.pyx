@@ -5,9 +5,10 @@ and all come through `Core.take`. A message is offered to every slot of the tabl
 goes to the later slots only, depth first, so that a batch's second order is judged with the first on the books.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
-from engine.stage cimport STAGES, View, ends_batch, records_of, step_of, takes, view_of
+from engine.stage cimport STAGES, View, ends_batch, records_of, step_of, view_of, wants
 from ipc.message cimport (
     KIND_CHECK, KIND_ORDER, KIND_REFUSAL, Message, REFUSAL_OUTBOX_FULL, SOURCE_CORE, SOURCE_SHIFT, FLAG_LAST,
 )
@@ -29,6 +30,8 @@ cdef extern from *:
     }
     """
     uint64_t fold "bot4_fold"(uint64_t a, uint64_t b) noexcept nogil
+
+    int lowest_bit "__builtin_ctz"(unsigned int) noexcept nogil
 
 cdef extern from "<x86intrin.h>":
     uint64_t __rdtsc() noexcept nogil
@@ -54,6 +57,7 @@ cdef uint64_t hash_words(const uint64_t *words, int64_t count, uint64_t seed) no
     return fold(left ^ ODD_B, right ^ ODD_A) + left
 
 
+@cython.final
 cdef class Core:
     """The table of slots. `slots` is a list of (name, step capsule, view capsule or None), at most eight."""
 
@@ -63,10 +67,14 @@ cdef class Core:
         self.names = [name for name, _, _ in slots]
         self._owners = slots
         self._count = len(slots)
-        cdef int i
+        cdef int i, kind
+        cdef bint ends
         for i, (_, step, view) in enumerate(slots):
-            self._steps[i] = step_of(step)
+            self._steps[i] = step_of(step)[0]
             self._views[i] = NULL if view is None else view_of(view)
+            for ends in range(2):
+                for kind in range(KINDS):
+                    self._takers[ends][kind] |= wants(&self._steps[i], kind, ends) << i
         self._memory = np.zeros(2 * OUTBOX_RECORDS, dtype=MESSAGE)
         self._memory.view(np.int8)[:] = 0  # touched now, so that no page fault comes later
         cdef uintptr_t address = self._memory.ctypes.data
@@ -88,13 +96,14 @@ cdef class Core:
         return f"stage {self.names[self.fault.slot]}: {why} on {kind} {self.fault.sequence} of {source}"
 
     def counters(self):
-        """What a snapshot needs besides the stages' blocks."""
+        """What a snapshot needs besides the stages' blocks; whole after `feed`, not while a loop runs."""
         return {"inputs": self.inputs, "orders": self.orders, "rolling": [int(self._rolling[i]) for i in range(STAGES)]}
 
     # -- COMMANDS --
 
     def restore(self, dict counters):
         """Takes up where `counters()` was read."""
+        self._unhashed = 0
         self.inputs = counters["inputs"]
         self.orders = counters["orders"]
         cdef int i
@@ -128,12 +137,16 @@ cdef class Core:
                 self.seal(records + taken[0])
                 said[count[0]] = self.check
                 count[0] += 1
+            self._hash_words()
             taken[0] += records_of(records + taken[0])
 
     cdef int take(self, const Message *message) noexcept nogil:
+        if self._unhashed:
+            self._hash_words()
         self._outbox.count = 0
         self._outbox.refused = 0
         self._touched = 0
+        self.first_order = 0
         self.said_count = 0
         self.said_orders = 0
         self.inputs += 1
@@ -145,32 +158,61 @@ cdef class Core:
         return self._collect() if self._outbox.count else 0
 
     cdef int _dispatch(self, const Message *message, int first) noexcept nogil:
-        cdef int slot, failed
-        cdef int64_t begin, end
-        cdef uint64_t started
-        for slot in range(first, self._count):
-            if not takes(self._steps[slot], message):
-                continue
-            self._touched |= (<uint64_t> 1) << slot
+        """Offers a message to the slots from `first` on that take its kind, in their order."""
+        cdef unsigned int takers = self._takers[ends_batch(message)][message.kind] >> first << first
+        cdef int slot
+        cdef int64_t begin
+        while takers:
+            slot = lowest_bit(takers)
+            takers &= takers - 1
             begin = self._outbox.count
-            started = __rdtsc() if self.timing else 0
-            failed = self._steps[slot].step(self._steps[slot].stage, message, &self._outbox)
-            if self.timing:  # telemetry only: nothing the stages see depends on it
-                self.elapsed[slot] += __rdtsc() - started
-            end = self._outbox.count
-            if failed != 0 or self._outbox.refused != 0:
-                self.fault.slot = slot
-                self.fault.code = failed if failed != 0 else REFUSAL_OUTBOX_FULL
+            if self._step(slot, message) < 0:
                 return -1
-            if self.hashing and end > begin:
-                self._rolling[slot] = hash_words(
-                    <const uint64_t *> (self._outbox.messages + begin), (end - begin) * 8, self._rolling[slot]
-                )
-            while begin < end:
-                if self._dispatch(self._outbox.messages + begin, slot + 1) < 0:
-                    return -1
-                begin += records_of(self._outbox.messages + begin)
+            if self._outbox.count > begin and self._pass_on(slot, begin) < 0:
+                return -1
         return 0
+
+    cdef inline int _step(self, int slot, const Message *message) noexcept nogil:
+        cdef uint64_t started = 0
+        cdef int failed
+        self._touched |= (<uint64_t> 1) << slot
+        if self.timing:  # telemetry only: nothing the stages see depends on it
+            started = __rdtsc()
+        failed = self._steps[slot].step(self._steps[slot].stage, message, &self._outbox)
+        if self.timing:
+            self.elapsed[slot] += __rdtsc() - started
+        if failed == 0 and self._outbox.refused == 0:
+            return 0
+        self.fault.slot = slot
+        self.fault.code = failed if failed != 0 else REFUSAL_OUTBOX_FULL
+        return -1
+
+    cdef int _pass_on(self, int slot, int64_t begin) noexcept nogil:
+        """What a slot has just said, from record `begin` of the outbox on: one message after the other, depth first."""
+        cdef int64_t end = self._outbox.count
+        if self.first_order == 0 and self._outbox.messages[begin].kind == KIND_ORDER:
+            self.first_order = __rdtsc()
+        if self.hashing:
+            if self._unhashed == SPEECHES:
+                self._hash_words()
+            self._speeches[self._unhashed] = Speech(slot, begin, end)
+            self._unhashed += 1
+        while begin < end:
+            if self._dispatch(self._outbox.messages + begin, slot + 1) < 0:
+                return -1
+            begin += records_of(self._outbox.messages + begin)
+        return 0
+
+    cdef void _hash_words(self) noexcept nogil:
+        """What each slot said goes into its rolling hash: not on the way of an order, but before the next input."""
+        cdef int i
+        cdef Speech *speech
+        for i in range(self._unhashed):
+            speech = self._speeches + i
+            self._rolling[speech.slot] = hash_words(
+                <const uint64_t *> (self._outbox.messages + speech.begin), (speech.end - speech.begin) * 8,
+                self._rolling[speech.slot])
+        self._unhashed = 0
 
     cdef int _collect(self) noexcept nogil:
         """Gathers what leaves the core, ORDERs numbered from 1 without a hole, in the order in which it was said."""
@@ -210,6 +252,7 @@ cdef class Core:
     cdef void seal(self, const Message *message) noexcept nogil:
         cdef int slot
         cdef uint32_t *hashes = <uint32_t *> &self.check.price_ticks
+        self._hash_words()
         memset(&self.check, 0, sizeof(Message))
         for slot in range(self._count):
             if (self._touched >> slot) & 1:

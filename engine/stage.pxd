@@ -39,11 +39,15 @@ cdef struct Step:
     uint64_t kinds           # bit k set: takes messages of kind k
     int64_t once_per_batch   # market kinds: only the record that carries LAST
 
-cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil:
-    """Whether a step wants this message: its kind is in the mask and, if once a batch, it ends one."""
-    if not (entry.kinds >> message.kind) & 1:
+cdef inline bint wants(const Step *entry, int64_t kind, bint ends) noexcept nogil:
+    """Whether a step wants messages of a kind: it is in the mask and, if once a batch, the message ends one."""
+    if kind > 63 or not (entry.kinds >> kind) & 1:
         return False
-    return not entry.once_per_batch or message.kind > KIND_FUNDING or ends_batch(message)
+    return not entry.once_per_batch or kind > KIND_FUNDING or ends
+
+cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil:
+    """Whether a step wants this message."""
+    return wants(entry, message.kind, ends_batch(message))
 
 cdef inline bint ends_batch(const Message *message) noexcept nogil:
     """Whether this message, of one record or two, is the last of its batch."""

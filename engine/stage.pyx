@@ -6,9 +6,9 @@ from cpython.pycapsule cimport (
 )
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from ipc.message cimport Message, FLAG_MORE
-from posix.mman cimport mmap, munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_POPULATE, PROT_READ, PROT_WRITE, MAP_FAILED
+from posix.mman cimport mmap, munmap, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE, MAP_FAILED
 
 import numpy as np
 
@@ -64,6 +64,15 @@ assert OWNER_VIEW.itemsize == sizeof(OwnerView)
 assert REPORT_VIEW.itemsize == sizeof(ReportView)
 assert RISK_VIEW.itemsize == sizeof(RiskView)
 
+cdef extern from "<sys/mman.h>":
+    int madvise(void *address, size_t length, int advice) nogil
+    int MADV_HUGEPAGE
+
+cdef enum:
+    HUGE_PAGE = 1 << 21
+    LINE = 64                # bytes that the processor moves at once
+    SMALL_BLOCK = 1 << 16    # no larger: it shares its mapping with others
+
 cdef bytes STEP_NAME = b"bot4.step"
 cdef bytes VIEW_NAME = b"bot4.view"
 
@@ -82,23 +91,49 @@ cdef object capsule_of(Stage stage, void *pointer, const char *name):
 
 
 cdef class _Mapping:
-    """Zeroed, touched, page-aligned memory that lives as long as its stage."""
-    cdef void *address
+    """Zeroed, touched memory on huge pages where the system has them; lives as long as the stages whose blocks it holds."""
+    cdef char *reserved
+    cdef char *address
     cdef int64_t size
+    cdef int64_t taken       # bytes given to blocks so far
 
     def __cinit__(self, int64_t size):
-        self.size = (size + 4095) & ~4095
-        self.address = mmap(NULL, self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0)
-        if self.address == MAP_FAILED:
-            self.address = NULL
+        self.size = (size + HUGE_PAGE - 1) & ~(<int64_t> HUGE_PAGE - 1)
+        cdef void *start = mmap(NULL, self.size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        if start == MAP_FAILED:
             raise MemoryError(f"{size} bytes")
+        self.reserved = <char *> start
+        self.address = <char *> ((<uint64_t> start + HUGE_PAGE - 1) & ~(<uint64_t> HUGE_PAGE - 1))
+        madvise(self.address, self.size, MADV_HUGEPAGE)  # refused or not: the memory is the same
+        memset(self.address, 0, self.size)               # touched now, so that no page fault comes later
+
+    cdef char *take(self, int64_t size) noexcept:
+        """So many bytes from the start of a line, or NULL when there is no room."""
+        cdef char *found = self.address + self.taken
+        if self.taken + size > self.size:
+            return NULL
+        self.taken += (size + LINE - 1) & ~(<int64_t> LINE - 1)
+        return found
 
     def __dealloc__(self):
-        if self.address != NULL:
-            munmap(self.address, self.size)
+        if self.reserved != NULL:
+            munmap(self.reserved, self.size + HUGE_PAGE)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.address, self.size, 1, flags)  # read-only
+
+
+cdef _Mapping _shared = None  # of the small blocks of all stages: side by side, so that they share pages and cache sets
+
+
+cdef _Mapping mapping_for(int64_t size):
+    """Where a block of so many bytes is to lie: a mapping with room for it."""
+    global _shared
+    if size > SMALL_BLOCK:
+        return _Mapping(size)
+    if _shared is None or _shared.taken + size > _shared.size:
+        _shared = _Mapping(HUGE_PAGE)
+    return _shared
 
 
 cdef class _StepOwner:
@@ -121,10 +156,11 @@ cdef class Stage:
     # -- for subclasses --
 
     cdef void *block(self, str name, int64_t size) except NULL:
-        cdef _Mapping mapping = _Mapping(size if size > 0 else 1)
+        cdef _Mapping mapping = mapping_for(size)
+        cdef char *address = mapping.take(size if size > 0 else 1)
         self._owners.append(mapping)
-        self._blocks.append((name, <uint64_t> mapping.address, size))
-        return mapping.address
+        self._blocks.append((name, <uint64_t> address, size))
+        return address
 
     cdef int add_step(self, str name, step_t step, uint64_t kinds, bint once_per_batch) except -1:
         cdef _StepOwner owner = _StepOwner()
@@ -161,7 +197,7 @@ cdef class Stage:
         cdef _Mapping mapping
         cdef int64_t offset
         for mapping in self._owners:  # the array keeps the mapping alive, whatever becomes of the stage
-            offset = <char *> view.rows - <char *> mapping.address
+            offset = <char *> view.rows - mapping.address
             if 0 <= offset < mapping.size:
                 return np.frombuffer(mapping, dtype, view.count, offset)
         raise ValueError(f"view {name!r} does not lie in a block of its stage")

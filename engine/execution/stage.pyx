@@ -8,7 +8,6 @@ engine/execution/reference.py does the same slowly in Python integers; tests/eng
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint64_t
-from libc.string cimport memset
 from ipc.message cimport (
     Message, OrderDetail, ACTION_NEW, ACTION_CANCEL, ACTION_REPLACE, ACTION_QUERY, COMMAND_CANCEL_ALL, COMMAND_FLATTEN,
     COMMAND_HALT, COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_INTENT, KIND_LAPPED,
@@ -23,7 +22,7 @@ from engine.execution.desk cimport (
     Desk, DeskState, EVENTS, EVENT_CANCEL_SENT, EVENT_LAPPED, EVENT_REPLACE_SENT, EVENT_SENT, EVENT_TIMED_OUT,
     count_refusal, emit_order, move,
 )
-from engine.execution.order_table cimport OrderRow, find_order, free_row, wait_append
+from engine.execution.order_table cimport OrderRow, fetch_next_row, find_order, free_row, wait_append
 from engine.execution.reporting cimport take_report
 from engine.execution.trade_memory cimport TradeMemory
 
@@ -179,12 +178,11 @@ cdef int step_reports(void *stage, const Message *message, Outbox *outbox) noexc
 cdef void place(
     Desk *desk, int64_t row, int64_t number, const Message *message, const OrderDetail *detail
 ) noexcept nogil:
-    """Writes the row of a new order and counts it."""
+    """Writes the row of a new order, every field of it, and counts it."""
     cdef OrderRow *order = desk.rows + row
     cdef int64_t probe = (row - number) & desk.mask
     if probe > desk.state.table.longest_probe:
         desk.state.table.longest_probe = probe
-    memset(order, 0, sizeof(OrderRow))
     order.order_id = number
     order.instrument = message.instrument
     order.strategy = detail.strategy
@@ -197,9 +195,13 @@ cdef void place(
     order.reduce_only = detail.reduce_only
     order.tag = detail.tag
     order.replaces = detail.target_order_id if detail.action == ACTION_REPLACE else 0
+    order.filled_lots = order.cumulative_lots = order.counted_lots = 0
+    order.venue_order_id = order.request = order.acknowledged = 0
     order.working = -1
     order.sent_time_ns = desk.state.core_time_ns
     order.cancel_asked_ns = -desk.ack_timeout_ns
+    order.deadline_ns = order.is_open = order.is_awaited = 0
+    order.open_next = order.open_previous = order.wait_next = order.wait_previous = 0
     desk.owners[row].order_id = number
     desk.owners[row].strategy = detail.strategy
     move(desk, row, EVENT_SENT)
@@ -302,6 +304,7 @@ cdef void take_approved(Desk *desk, const Message *message, Outbox *outbox) noex
     if target >= 0 and detail.action != ACTION_QUERY:
         desk.rows[target].request = number
         move(desk, target, EVENT_CANCEL_SENT if detail.action == ACTION_CANCEL else EVENT_REPLACE_SENT)
+    fetch_next_row(&desk.state.table, desk.rows, desk.mask)
 
 
 cdef int step_orders(void *stage, const Message *message, Outbox *outbox) noexcept nogil:

@@ -10,12 +10,17 @@ class CoreTimer:
     order_count: int
     allocations: int
     minor_faults: int
+    ns_per_tick: float
 
     def __init__(self, core: Core, venue: SimulatedVenue, room: int) -> None: ...
     @property
     def input_ns(self) -> np.ndarray[Any, Any]: ...
     @property
+    def first_ns(self) -> np.ndarray[Any, Any]: ...
+    @property
     def order_ns(self) -> np.ndarray[Any, Any]: ...
+    @property
+    def orders_made(self) -> np.ndarray[Any, Any]: ...
     def run(
         self,
         records: np.ndarray[Any, Any],

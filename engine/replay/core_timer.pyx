@@ -2,12 +2,15 @@
 
 Input k of a run is due `interval_ns` after input k - 1, whether the core is ready or not: a pause of the machine, or of
 the core, delays everything behind it, and all of that is in the figures (Gil Tene, "How NOT to measure latency"). A
-simulated venue answers the orders between two inputs, untimed, so that the strategy goes on quoting.
+simulated venue answers the orders between two inputs, untimed, so that the strategy goes on quoting. With an interval of 0
+nothing waits: each input counts from its own start, and caches and branch predictors are as warm as they get.
+
+The clock is the time-stamp counter, read once an input: a reading costs less than one of CLOCK_MONOTONIC. As in the loop, the
+CHECK of a batch is made after its orders are out; it is not in a batch's own latency, but it is in the way of the next.
 """
 
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.core cimport Core
 from engine.gateway.simulated cimport SimulatedVenue
 from engine.stage cimport ends_batch, records_of
@@ -16,27 +19,28 @@ from ipc.message cimport KIND_ORDER, Message
 
 import numpy as np
 
+from engine.loop import stamp_counter_ns
 from ipc.messages import MESSAGE
+
+cdef extern from "<x86intrin.h>":
+    int64_t __rdtsc() noexcept nogil
 
 cdef enum:
     RING_MASK = (1 << 14) - 1  # slots of the order ring that orders are copied to, as the loop would
 
 
-cdef inline int64_t monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return now.tv_sec * 1_000_000_000 + now.tv_nsec
-
-
 cdef class CoreTimer:
-    """`run` once; then read `input_ns` (every market batch) and `order_ns` (those that made an order)."""
+    """`run` once; then read `input_ns` (every market batch) and the rest, which is of those that made an order."""
 
     cdef Core core
     cdef SimulatedVenue venue
     cdef object _memory
     cdef Message *ring
     cdef int64_t *inputs
+    cdef int64_t *firsts
     cdef int64_t *orders
+    cdef int64_t *counts
+    cdef readonly double ns_per_tick
     cdef int64_t room
     cdef readonly int64_t input_count
     cdef readonly int64_t order_count
@@ -45,23 +49,37 @@ cdef class CoreTimer:
 
     def __cinit__(self, Core core, SimulatedVenue venue, int64_t room):
         self.core, self.venue, self.room = core, venue, room
-        self._memory = (np.ones(RING_MASK + 1, MESSAGE), np.ones(room, np.int64), np.ones(room, np.int64))
-        cdef uintptr_t ring = self._memory[0].ctypes.data
-        cdef uintptr_t inputs = self._memory[1].ctypes.data
-        cdef uintptr_t orders = self._memory[2].ctypes.data
-        self.ring = <Message *> ring
-        self.inputs = <int64_t *> inputs
-        self.orders = <int64_t *> orders
+        self.ns_per_tick = stamp_counter_ns()
+        self._memory = [np.ones(RING_MASK + 1, MESSAGE), *(np.ones(room, np.int64) for _ in range(4))]
+        cdef uintptr_t[5] address
+        cdef int i
+        for i in range(5):
+            address[i] = self._memory[i].ctypes.data
+        self.ring = <Message *> address[0]
+        self.inputs = <int64_t *> address[1]
+        self.firsts = <int64_t *> address[2]
+        self.orders = <int64_t *> address[3]
+        self.counts = <int64_t *> address[4]
 
     @property
     def input_ns(self):
-        """Latency of each batch from its intended start, int64 ns, shape (input_count,)."""
-        return self._memory[1][: self.input_count].copy()
+        """Latency of each batch from its intended start, ns, shape (input_count,)."""
+        return self._memory[1][: self.input_count] * self.ns_per_tick
+
+    @property
+    def first_ns(self):
+        """From there until the first ORDER stood complete, ns, shape (order_count,)."""
+        return self._memory[2][: self.order_count] * self.ns_per_tick
 
     @property
     def order_ns(self):
-        """Latency of each batch that made an order, int64 ns, shape (order_count,)."""
-        return self._memory[2][: self.order_count].copy()
+        """From there until all orders of the batch lay in the order ring, ns, shape (order_count,)."""
+        return self._memory[3][: self.order_count] * self.ns_per_tick
+
+    @property
+    def orders_made(self):
+        """Orders of each batch that made any, shape (order_count,)."""
+        return self._memory[4][: self.order_count].copy()
 
     def run(self, records, int64_t warmup, int64_t interval_ns, int64_t stall_at=-1, int64_t stall_ns=0):
         """Takes MESSAGE records (n,); the first `warmup` untimed. `stall_at`: at this input the core pauses `stall_ns`.
@@ -70,16 +88,18 @@ cdef class CoreTimer:
         """
         cdef uintptr_t address = records.ctypes.data
         cdef int64_t n = len(records), at = 0
+        cdef int64_t interval = <int64_t> (interval_ns / self.ns_per_tick), stall = <int64_t> (stall_ns / self.ns_per_tick)
         if records.dtype != MESSAGE or not records.flags.c_contiguous:
             raise ValueError("records must be a contiguous array of MESSAGE")
         with nogil:
-            at = self._run(<const Message *> address, n, warmup, interval_ns, stall_at, stall_ns)
+            at = self._run(<const Message *> address, n, warmup, interval, stall_at, stall)
         if at < 0:
             raise RuntimeError(self.core.fault_text())
 
-    cdef int64_t _run(self, const Message *records, int64_t n, int64_t warmup, int64_t interval_ns, int64_t stall_at,
-                      int64_t stall_ns) noexcept nogil:
-        cdef int64_t at = 0, due_ns = 0, now_ns, number = 0, allocations = 0, faults = 0
+    cdef int64_t _run(self, const Message *records, int64_t n, int64_t warmup, int64_t interval, int64_t stall_at,
+                      int64_t stall) noexcept nogil:
+        """Times in ticks of the counter."""
+        cdef int64_t at = 0, due = 0, number = 0, allocations = 0, faults = 0
         cdef const Message *message
         cdef bint timed = False
         while at < n and self.input_count < self.room:
@@ -89,35 +109,37 @@ cdef class CoreTimer:
             self.venue.before_market(message)
             if not timed and at >= warmup:
                 timed = True
-                due_ns = monotonic_ns()
+                due = __rdtsc()
                 allocations, faults = allocations_so_far(), minor_faults_so_far()
             if timed:
-                due_ns += interval_ns
-                while monotonic_ns() < due_ns:
-                    pass
-                if number == stall_at:
-                    now_ns = monotonic_ns() + stall_ns
-                    while monotonic_ns() < now_ns:
-                        pass
+                due = due + interval if interval else __rdtsc()
+                self._wait(due + stall if number == stall_at else due)
+                number += 1
             if self.core.take(message) < 0:
                 return -1
             if self.core.said_count:
                 self._publish()
-            if timed:
-                if ends_batch(message):
-                    self._note(monotonic_ns() - due_ns)
-                number += 1
+            if ends_batch(message):
+                if timed:
+                    self._note(__rdtsc(), due)
+                self.core.seal(message)
             self._answer(message)
             at += records_of(message)
         self.allocations = allocations_so_far() - allocations if allocations >= 0 else -1
         self.minor_faults = minor_faults_so_far() - faults
         return at
 
-    cdef void _note(self, int64_t latency_ns) noexcept nogil:
-        self.inputs[self.input_count] = latency_ns
+    cdef void _wait(self, int64_t until) noexcept nogil:
+        while __rdtsc() < until:
+            pass
+
+    cdef void _note(self, int64_t now, int64_t due) noexcept nogil:
+        self.inputs[self.input_count] = now - due
         self.input_count = self.input_count + 1
         if self.core.said_orders:
-            self.orders[self.order_count] = latency_ns
+            self.firsts[self.order_count] = <int64_t> self.core.first_order - due
+            self.orders[self.order_count] = now - due
+            self.counts[self.order_count] = self.core.said_orders
             self.order_count = self.order_count + 1
 
     cdef void _publish(self) noexcept nogil:

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from ipc.message cimport Message, OrderDetail
 from engine.stage cimport AccountView, BookView, RiskView, View
 from engine.risk.rate cimport Bucket
-from engine.risk.repeats cimport PassedOrder, Repeats
+from engine.risk.repeats cimport Repeats
 
 cdef enum:  # Limit; engine.risk.stage compares them at import
     LIMIT_ORDER_QUANTITY_LOTS = 0
@@ -67,9 +67,8 @@ cdef struct Desk:
     RiskState *state
     RiskView *view
     InstrumentRisk *instruments
-    char *repeats              # per instrument: Repeats, then its ring
+    char *repeats              # per instrument: Repeats, then its bins and its ring
     int64_t repeats_stride
-    int64_t repeat_mask
     const char *books
     int64_t book_stride
     const char *accounts
@@ -107,6 +106,3 @@ cdef inline const AccountView *strategy_of(const Desk *desk, int64_t strategy) n
 
 cdef inline Repeats *repeats_of(const Desk *desk, int64_t instrument) noexcept nogil:
     return <Repeats *> (desk.repeats + instrument * desk.repeats_stride)
-
-cdef inline PassedOrder *ring_of(Repeats *repeats) noexcept nogil:
-    return <PassedOrder *> (repeats + 1)

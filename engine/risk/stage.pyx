@@ -24,11 +24,11 @@ from engine.risk.checks cimport (
 from engine.risk.desk cimport (
     Case, Desk, InstrumentRisk, RiskState, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT,
     LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST, LIMIT_ORDER_RATE_PER_S,
-    LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, OWN_LIMITS, repeats_of, ring_of,
+    LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, OWN_LIMITS, repeats_of,
 )
 from engine.risk.exposure cimport measure
 from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, set_rate, whole_messages
-from engine.risk.repeats cimport PassedOrder, Repeats, remember_order
+from engine.risk.repeats cimport remember_order, repeats_bytes
 
 from math import gcd
 
@@ -78,10 +78,9 @@ cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
 
 cdef void count_in(Desk *desk, const Case *case) noexcept nogil:
     """An approved order is part of the headroom at once; the account shows it when execution has taken it."""
-    cdef Repeats *repeats = repeats_of(desk, case.order.instrument)
     cdef int64_t left
     remember_order(
-        repeats, ring_of(repeats), desk.repeat_mask, desk.state.core_time_ns, case.order.side, case.order.price_ticks,
+        repeats_of(desk, case.order.instrument), desk.state.core_time_ns, case.order.side, case.order.price_ticks,
         case.order.quantity_lots)
     desk.view.gross_notional_atoms = case.gross_atoms
     desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - case.gross_atoms
@@ -266,8 +265,7 @@ cdef class RiskStage(Stage):
     def __init__(self, instruments, book_view, account_view, strategy_account_view, settings=None):
         settings = settings or RiskSettings()
         self.desk.instrument_count = len(instruments)
-        self.desk.repeat_mask = settings.repeat_memory - 1
-        self.desk.repeats_stride = sizeof(Repeats) + settings.repeat_memory * sizeof(PassedOrder)
+        self.desk.repeats_stride = repeats_bytes(settings.repeat_memory)
         self._wire(book_view, account_view, strategy_account_view)
         self._take_memory()
         self._set_instruments(instruments, settings)
@@ -333,6 +331,7 @@ cdef class RiskStage(Stage):
             row.maximum_quantity_lots = given["maximum_quantity_lots"]
             row.minimum_value_atoms = given["minimum_notional_atoms"]
             row.is_spot = given["contract"] == Contract.SPOT
+            repeats_of(&self.desk, index).capacity = settings.repeat_memory
             for number, value in enumerate(settings.instrument_values(names[index])):
                 row.limit[number] = value
         return 0

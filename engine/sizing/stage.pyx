@@ -6,6 +6,7 @@ engine/sizing/reference.py says the same slowly.
 
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from engine.checked cimport multiply_overflows
 from engine.stage cimport FeatureView, Outbox, Stage, View, emit, view_of
 from ipc.message cimport (
     ACTION_NEW, ACTION_REPLACE, KIND_INTENT, KIND_REFUSAL, KIND_SIZED, Message, OrderDetail,
@@ -22,7 +23,10 @@ cdef extern from *:
     ctypedef int int128 "__int128"
 
 cdef int64_t LOTS_BOUND = PYTHON_LOTS_BOUND
-cdef int64_t ONE_E6 = SCALE_ONE_E6
+
+cdef enum:
+    ONE_E6 = 1_000_000               # a constant, so that the compiler divides by multiplying
+assert ONE_E6 == SCALE_ONE_E6
 
 # What one strategy's sizing needs, as int64 and float64 only.
 RULE = np.dtype([
@@ -59,9 +63,12 @@ assert sizeof(Rule) == RULE.itemsize and sizeof(Counts) == SIZING_VIEW.itemsize
 
 
 cdef inline int64_t scaled_lots(int64_t asked_lots, int64_t scale_e6) noexcept nogil:
+    cdef int64_t scaled
     cdef int128 lots
     if asked_lots <= 0:
         return 0
+    if not multiply_overflows(asked_lots, scale_e6, &scaled):  # the usual case: no call into the 128-bit library
+        return min(scaled // ONE_E6, LOTS_BOUND)
     lots = <int128> asked_lots * scale_e6 // ONE_E6
     return <int64_t> lots if lots < LOTS_BOUND else LOTS_BOUND
 

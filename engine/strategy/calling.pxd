@@ -35,19 +35,23 @@ cdef inline uint64_t state_hash(
 cdef inline void write_header(
     Message *pair, int64_t kind, const Instance *instance, const Message *cause
 ) noexcept nogil:
-    """Zeroes both records of a message of the core and fills what every one has, its detail with strategy and cause."""
+    """Every field of both records of a message of the core: what every one has, its strategy and cause, else zeros."""
     cdef OrderDetail *detail = <OrderDetail *> (pair + 1)
-    memset(pair, 0, 2 * sizeof(Message))
+    pair.sequence = detail.sequence = 0
     pair.event_time_ns = detail.event_time_ns = cause.event_time_ns
     pair.receive_time_ns = detail.receive_time_ns = cause.receive_time_ns
     pair.instrument = detail.instrument = instance.instrument
     pair.kind = kind
+    pair.side = 0
     pair.flags = FLAG_MORE | (SOURCE_CORE << SOURCE_SHIFT)
+    pair.price_ticks = pair.quantity_lots = pair.order_id = pair.extra = 0
     detail.kind = KIND_DETAIL
+    detail.action = detail.order_type = detail.time_in_force = detail.reduce_only = 0
     detail.flags = FLAG_LAST | (SOURCE_CORE << SOURCE_SHIFT)
     detail.cause_sequence = cause.sequence
     detail.cause_source = cause.flags >> SOURCE_SHIFT
     detail.strategy = instance.strategy
+    detail.target_order_id = detail.tag = 0
 
 cdef inline void refuse(int64_t code, const Instance *instance, int64_t tag, int64_t observed, int64_t limit,
                         const Message *cause, Outbox *outbox) noexcept nogil:
