@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.replay.report_charts import GRID, MUTED, POINTS, Chart, axis, figure, milliseconds, thin
+from engine.replay.report_charts import GRID, INK, MUTED, POINTS, Chart, axis, figure, milliseconds, thin
 from engine.replay.report_page import Figure, Page, Table, write_page
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_report(
         cautions=list(result["notes"]),
         figures=figures(result, used[-1]),
         charts=[
-            price_chart(level, returns, published, settings.states),
+            price_chart(level, returns, published, settings.states, result["alarms"]),
             probability_chart(returns, published, settings.states),
             volatility_chart(returns, used, settings.states),
         ],
@@ -80,7 +80,9 @@ def figures(result: dict[str, Any], last: "FitVersion") -> list[Figure]:
     ]
 
 
-def price_chart(level: tuple[str, Any], returns: "Panel", published: "Published", states: int) -> Chart:
+def price_chart(
+    level: tuple[str, Any], returns: "Panel", published: "Published", states: int, alarms: list[dict[str, Any]]
+) -> Chart:
     """The series, each point in the colour of the state published for it; grey before the first fit."""
     name_of_level, series = level
     places = thin(len(series), POINTS)
@@ -99,7 +101,16 @@ def price_chart(level: tuple[str, Any], returns: "Panel", published: "Published"
                 "marker": {"color": colour, "size": 3},
             }
         )  # fmt: skip
+    marks = np.array([row["index"] for row in alarms if row["kind"] == "bayesian"], dtype=np.int64)
+    traces.append(
+        {
+            "type": "scatter", "mode": "markers", "x": times(returns, marks), "y": series[marks].tolist(),
+            "name": "a new run began (Bayesian alarm)",
+            "marker": {"color": INK, "symbol": "triangle-down-open", "size": 9},
+        }
+    )  # fmt: skip
     drawn = dated(figure(traces, name_of_level), returns)
+    drawn["layout"]["legend"]["itemsizing"] = "constant"
     positive = bool(np.all(series > 0.0)) and float(series.max() / series.min()) > 5.0
     if positive:
         drawn["layout"]["yaxis"]["type"] = "log"
@@ -151,6 +162,7 @@ def dated(drawn: dict[str, Any], returns: "Panel") -> dict[str, Any]:
         drawn["layout"]["xaxis"]["hoverformat"] = "%Y-%m-%d %H:%M"
     else:
         drawn["layout"]["xaxis"] = axis("row") | {"gridcolor": GRID}
+    drawn["layout"]["xaxis"]["range"] = times(returns, np.array([0, len(returns.dates) - 1]))
     return drawn
 
 
