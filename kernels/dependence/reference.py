@@ -27,7 +27,7 @@ def ledoit_wolf(returns: Floats) -> tuple[Floats, float]:
     level = np.trace(sample) / assets
     distance = ((sample - level * np.eye(assets)) ** 2).sum() / assets
     noise = sum(((np.outer(row, row) - sample) ** 2).sum() for row in centred) / assets / n**2
-    shrinkage = 1.0 if distance == 0 else min(noise, distance) / distance
+    shrinkage = 0.0 if assets == 1 else min(noise, distance) / distance
     return (1 - shrinkage) * sample + shrinkage * level * np.eye(assets), shrinkage
 
 

@@ -60,7 +60,7 @@ def ledoit_wolf(returns: Floats, *, names: tuple[str, ...] | None = None) -> Cov
     squares = float((sample**2).sum())
     distance = squares / assets - level * level
     noise = float((((centred**2).sum(axis=1)) ** 2).mean() - squares) / assets / n
-    shrinkage = 1.0 if distance <= 0 else min(max(noise, 0.0), distance) / distance
+    shrinkage = 0.0 if assets == 1 or distance <= 0 else min(max(noise, 0.0), distance) / distance
     shrunk = (1 - shrinkage) * sample
     shrunk[np.diag_indices(assets)] += shrinkage * level
     repaired, note = positive_definite(shrunk)

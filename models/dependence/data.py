@@ -15,7 +15,7 @@ def checked(
 ) -> tuple[Floats, tuple[str, ...]]:
     """The last `window` rows of `returns` (n, series), C-ordered float64, and the names of the series.
 
-    DataFault for a value that is not finite, a constant series, too few rows; it names series and row (from 0).
+    DataFault for a value that is not finite, a constant series, too few rows; it names series and row (from 1).
     """
     values = np.asarray(returns, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 1:
@@ -33,7 +33,7 @@ def checked(
         raise DataFault(f"{len(values)} observations of {values.shape[1]} series: at least {least} are needed")
     if not np.all(np.isfinite(values)):
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise DataFault(f"{labels[column]}: value {values[row, column]} in row {first + row}; drop or fill the row")
+        raise DataFault(f"{labels[column]}: value {values[row, column]} in row {first + row + 1}; drop or fill the row")
     constant = np.ptp(values, axis=0) == 0
     if constant.any():
         raise DataFault(f"{labels[int(np.argmax(constant))]}: constant over all {len(values)} rows; drop the series")
