@@ -1,6 +1,6 @@
 """Gaussian hidden Markov model of one series, compiled: forward filter, EM, one O(1) step. Oracle: `reference.py`.
 
-Scaled, not log-space: densities are taken relative to the largest of the states that are possible, so that an
+Scaled, not log-space: densities are taken relative to that of the possible state nearest to the value, so that an
 outlier of hundreds of deviations neither underflows nor divides by zero. A value that is NaN is a missing
 observation: the probabilities move by the transition alone, its likelihood is 1, and EM learns nothing from it.
 Source: Rabiner (1989), "A tutorial on hidden Markov models"; smoothing in the form of Kim (1994), eq. 2.20.
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 LOG_TWO_PI = math.log(2.0 * math.pi)
+IMPOSSIBLE = 1e-280  # probabilities below are 0: what is left of them could not be divided by
 
 
 @njit(cache=True, error_model="numpy")
@@ -34,19 +35,21 @@ def update(value: float, means_i: Array, variances_i: Array, predicted_i: Array,
         for i in range(states):
             filtered_i[i] = predicted_i[i]
         return 0.0
-    largest = -np.inf
+    least = np.inf
     for i in range(states):
         distance = value - means_i[i]
-        filtered_i[i] = -0.5 * (LOG_TWO_PI + math.log(variances_i[i]) + distance * distance / variances_i[i])
-        if predicted_i[i] > 0.0 and filtered_i[i] > largest:
-            largest = filtered_i[i]
+        filtered_i[i] = distance * distance / variances_i[i]
+        if predicted_i[i] > IMPOSSIBLE and filtered_i[i] < least:
+            least = filtered_i[i]
     total = 0.0
     for i in range(states):
-        filtered_i[i] = predicted_i[i] * math.exp(filtered_i[i] - largest) if predicted_i[i] > 0.0 else 0.0
+        possible = predicted_i[i] > IMPOSSIBLE
+        relative = math.exp(-0.5 * (filtered_i[i] - least)) / math.sqrt(variances_i[i]) if possible else 0.0
+        filtered_i[i] = predicted_i[i] * relative
         total += filtered_i[i]
     for i in range(states):
         filtered_i[i] /= total
-    return largest + math.log(total)
+    return math.log(total) - 0.5 * (least + LOG_TWO_PI)
 
 
 @njit(cache=True, error_model="numpy")

@@ -28,6 +28,7 @@ SMALLEST_WEIGHT = 5.0  # expected observations below which a state is one or two
 VARIANCE_FLOOR = 1e-8  # of the variance of the series
 SHORT_ITERATIONS = 30
 ITERATIONS = 2_000
+LARGEST = 1e100  # no return is
 TOLERANCE = 1e-7  # gain of log-likelihood below which EM has converged
 
 
@@ -255,10 +256,16 @@ def checked(returns: ArrayLike, states: int, starts: int) -> Array:
         raise Fault(f"states is {states}: 1 to {MOST_STATES}")
     if starts < 1:
         raise Fault(f"starts is {starts}: at least 1")
-    infinite = np.flatnonzero(np.isinf(values))
-    if infinite.size:
-        raise DataFault(f"return {infinite[0]} is infinite: a price of 0 or a wrong one; mend it or leave it out")
+    refuse_impossible(values, 0)
     return values
+
+
+def refuse_impossible(values: Array, first: int) -> None:
+    """Raises DataFault on a value that is infinite, or so large that its square is; `first`: number of values[0]."""
+    wrong = np.flatnonzero(np.abs(values) > LARGEST)
+    if wrong.size:
+        place, value = first + int(wrong[0]), values[wrong[0]]
+        raise DataFault(f"return {place} is {value:g}: a price of 0 or a wrong one; mend it or leave it out")
 
 
 def observations_needed(states: int) -> int:

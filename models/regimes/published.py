@@ -16,10 +16,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtri
 
 from kernels.regimes import cpu
-from models.faults import DataFault, Fault
+from models.faults import Fault
 from models.regimes.config import RegimeSettings
 from models.regimes.detection import Cusum
-from models.regimes.hidden_markov import HmmFit, fit
+from models.regimes.hidden_markov import HmmFit, fit, refuse_impossible
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -100,9 +100,7 @@ class RegimeStream:
         fresh = np.atleast_1d(np.ascontiguousarray(values, dtype=np.float64))
         if fresh.ndim != 1:
             raise Fault(f"values have {fresh.ndim} dimensions: one series at a time")
-        infinite = np.flatnonzero(np.isinf(fresh))
-        if infinite.size:
-            raise DataFault(f"return {self._count + infinite[0]} is infinite: a price of 0 or a wrong one; mend it")
+        refuse_impossible(fresh, self._count)
         published = empty(fresh.size, self.settings.states)
         at = 0
         while at < fresh.size:

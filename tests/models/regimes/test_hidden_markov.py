@@ -155,7 +155,7 @@ def test_missing_returns_change_little(returns: np.ndarray, fitted: HmmFit) -> N
 def test_impossible_arguments_are_one_line() -> None:
     with pytest.raises(Fault, match="states is 0"):
         fit_hmm(np.zeros(10), states=0)
-    with pytest.raises(Fault, match="return 3 is infinite"):
+    with pytest.raises(Fault, match="return 3 is inf"):
         fit_hmm(np.array([0.1, 0.2, 0.3, np.inf]))
     with pytest.raises(Fault, match="2 dimensions"):
         fit_hmm(np.zeros((10, 2)))
