@@ -4,7 +4,7 @@ VaR and CVaR are positive losses, in the unit of the exposures (a currency, or w
 """
 
 from models.market_risk.backtests import christoffersen, christoffersen_counts, kupiec, traffic_light
-from models.market_risk.conditional import filtered_var, fit_conditional, monte_carlo_var
+from models.market_risk.conditional import filtered_var, fit_conditional, fit_jumps, monte_carlo_var
 from models.market_risk.euler import Contributions, euler_elliptical, euler_volatility
 from models.market_risk.forecast_comparison import diebold_mariano, tick_loss
 from models.market_risk.historical import historical_var
@@ -32,6 +32,7 @@ __all__ = [
     "euler_volatility",
     "filtered_var",
     "fit_conditional",
+    "fit_jumps",
     "forecasts",
     "historical_var",
     "kupiec",

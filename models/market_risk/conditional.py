@@ -9,6 +9,7 @@ import numpy as np
 from kernels.scenarios.cpu import Process
 from models.dependence import fit_copula
 from models.faults import Fault
+from models.jumps import fit_merton
 from models.market_risk.order_statistics import Floats
 from models.market_risk.scenario_risk import Measure, checked, measure_scenarios
 from models.market_risk.simulation import (
@@ -27,6 +28,7 @@ from models.volatility.health import EWMA_DECAY, OK
 GJR_T = Spec(process="gjr", errors="t", mean="constant", start_variance="backcast")
 PATHS = 100_000
 LEAST_ROWS = 100
+LARGEST_SHARE = 0.9  # of a variance that jumps may have
 LEAST_MARGIN_DOF = 2.05  # below, a variance of 1 says little of the body of the distribution
 
 
@@ -125,8 +127,8 @@ def monte_carlo_var(
 ) -> Measure:
     """Monte Carlo of exposures (assets,): a copula of the residuals, their margins, GJR variance, jumps if given.
 
-    margins: the fitted Student-t of each series, or its residuals as they were. `jumps` come on top of the fitted
-    process, which must then be that of the data without them.
+    margins: the fitted Student-t of each series, or its residuals as they were. `jumps` take their share of a series'
+    variance from its process and its heavy tail with them: what is left has normal margins.
     """
     matrix, held = checked(returns, exposures)
     recipe, notes = conditional_scenarios(
@@ -151,17 +153,39 @@ def conditional_scenarios(
     if margins not in ("t", "empirical"):
         raise Fault(f"margins {margins!r} must be t or empirical")
     fitted = fit_conditional(returns, names, threads=threads)
-    notes, process = list(fitted.notes), fitted.process
+    notes, process, held_dofs = list(fitted.notes), fitted.process, fitted.dofs
     if returns.shape[1] == 1:
         correlation, dof = np.ones((1, 1)), np.inf
     else:
         found = fit_copula(fitted.standardised, copula, names=tuple(names) or None)
         correlation, dof = found.correlation, found.nu
         notes += [*found.notes, f"COPULA: {copula}, {dof:.3g} degrees of freedom"]
-    if margins == "t":
-        draws = copula_draws(correlation, dof, fitted.dofs)
+    if jumps is not None:
+        process = with_jumps(without_share(process, jumps, returns.var(axis=0)), jumps)
+        draws = copula_draws(correlation, dof, np.full(len(held_dofs), np.inf))
+    elif margins == "t":
+        draws = copula_draws(correlation, dof, held_dofs)
     else:
         draws = empirical_draws(correlation, dof, fitted.standardised)
-    if jumps is not None:
-        process = with_jumps(process, jumps)
     return Scenarios(draws, process, horizon, seed), tuple(notes)
+
+
+def fit_jumps(returns: Any, names: Sequence[str] = ()) -> tuple[Jumps, tuple[str, ...]]:
+    """Merton jumps of every column of simple returns (n, assets), by maximum likelihood; none, noted, without a fit."""
+    matrix = np.atleast_2d(np.asarray(returns, dtype=np.float64).T).T
+    labels = tuple(names) or tuple(f"series {i + 1}" for i in range(matrix.shape[1]))
+    parts, notes = np.zeros((3, len(labels))), []
+    for i, name in enumerate(labels):
+        found = fit_merton(matrix[:, i])
+        if found.health.ok:
+            parts[:, i] = [found.parameters[key] for key in ("intensity", "jump_mean", "jump_volatility")]
+        else:
+            notes.append(f"JUMPS_NONE: {name}: {found.health.code}")
+    return Jumps(*parts), tuple(notes)
+
+
+def without_share(process: Process, jumps: Jumps, variances: Floats) -> Process:
+    """The process with the jumps' share of the variances (assets,) taken out, at most `LARGEST_SHARE` of it."""
+    second = jumps.intensity * (jumps.mean**2 + jumps.standard_deviation**2)
+    rest = 1.0 - np.minimum(second / variances, LARGEST_SHARE)
+    return process._replace(variance=process.variance * rest, omega=process.omega * rest)

@@ -1,0 +1,190 @@
+"""`bot4 risk var`: what a portfolio can lose, how surely that is known, and which positions make it."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.risk.var_inputs import data_options
+
+if TYPE_CHECKING:
+    from engine.verbs.risk.var_inputs import Holding
+    from models.market_risk import Measure
+    from models.panel import Panel
+
+METHODS = ("historical", "parametric", "parametric-t", "cornish-fisher", "filtered", "monte-carlo")
+
+
+@click.command()
+@click.option(
+    "--portfolio",
+    "portfolio_path",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="instrument,quantity or weight.",
+)
+@data_options
+@click.option("--method", type=click.Choice(METHODS), default="filtered", show_default=True)
+@click.option("--level", type=float, default=0.99, show_default=True, help="Confidence, between 0.5 and 1.")
+@click.option("--horizon", type=int, default=1, show_default=True, help="Rows of the data.")
+@click.option("--window", type=int, help="Estimated on the last so many returns; all by default.")
+@click.option("--paths", type=int, default=100_000, show_default=True, help="Of a simulation.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--copula", type=click.Choice(["t", "gaussian"]), default="t", show_default=True, help="monte-carlo")
+@click.option("--margins", type=click.Choice(["t", "empirical"]), default="t", show_default=True, help="monte-carlo")
+@click.option("--jumps", is_flag=True, help="monte-carlo: Merton jumps estimated from each series.")
+@click.option(
+    "--liquidity", "liquidity_path", type=click.Path(dir_okay=False), help="CSV instrument,spread,...: cost of leaving."
+)
+@json_option
+def var(
+    portfolio_path: str,
+    data_paths: tuple[str, ...],
+    are_returns: bool,
+    value: float,
+    method: str,
+    level: float,
+    horizon: int,
+    window: int | None,
+    report_path: str | None,
+    liquidity_path: str | None,
+    as_json: bool,
+    **simulation: Any,
+) -> None:
+    """Estimate VaR and CVaR of a portfolio, with who contributes what.
+
+    Both are positive losses over the horizon: a fraction of the value for weights, money for quantities (or with
+    --value). Contributions sum to VaR; those to CVaR stand beside them.
+    """
+    from pathlib import Path
+
+    from engine.verbs.risk.var_inputs import default_report, holding
+    from engine.verbs.risk.var_report import write_report
+
+    began = time.perf_counter()
+    held = holding(portfolio_path, data_paths, are_returns, value)
+    used = windowed(held.complete(), window)
+    progress(f"{len(held.names)} positions, {len(used.dates):,} returns to {used.place(len(used.dates) - 1)}", as_json)
+    measure = measured(method, used, held, level, horizon, simulation)
+    result = result_of(measure, held, used)
+    if liquidity_path:
+        result["liquidity"] = liquidity_of(liquidity_path, held, measure)
+    result["seconds"] = time.perf_counter() - began
+    path = Path(report_path) if report_path else default_report("var")
+    write_report(path, held, used, measure, method, result)
+    result["report"] = str(path)
+    emit(result, as_json, lambda: human(result))
+
+
+def windowed(returns: "Panel", window: int | None) -> "Panel":
+    """The last `window` rows, or all."""
+    from dataclasses import replace
+
+    from models.faults import Fault
+
+    if window is None:
+        return returns
+    if not 2 <= window <= len(returns.dates):
+        raise Fault(f"--window is {window}: there are {len(returns.dates):,} whole rows of returns")
+    return replace(returns, dates=returns.dates[-window:], values=returns.values[-window:])
+
+
+def measured(
+    method: str, returns: "Panel", held: "Holding", level: float, horizon: int, simulation: dict[str, Any]
+) -> "Measure":
+    """The measure by the method of that name."""
+    from models.faults import Fault
+    from models.market_risk import filtered_var, fit_jumps, historical_var, monte_carlo_var, parametric_var
+
+    if not 1_000 <= simulation["paths"] <= 10_000_000:
+        raise Fault(f"--paths is {simulation['paths']:,}: 1,000 to 10,000,000")
+    values, exposures = returns.values, held.exposures
+    if method == "historical":
+        return historical_var(values, exposures, level=level, horizon=horizon)
+    if method in ("parametric", "parametric-t", "cornish-fisher"):
+        errors: Any = {"parametric": "normal", "parametric-t": "t"}.get(method, method)
+        return parametric_var(values, exposures, level=level, horizon=horizon, errors=errors)
+    shared: dict[str, Any] = {"level": level, "horizon": horizon, "names": held.names}
+    shared |= {"paths": simulation["paths"], "seed": simulation["seed"]}
+    if method == "filtered":
+        return filtered_var(values, exposures, **shared)
+    jumps, notes = fit_jumps(values, held.names) if simulation["jumps"] else (None, ())
+    return monte_carlo_var(
+        values, exposures, copula=simulation["copula"], margins=simulation["margins"], jumps=jumps, **shared
+    ).noted(*notes)
+
+
+def result_of(measure: "Measure", held: "Holding", used: "Panel") -> dict[str, Any]:
+    """What the verb shows."""
+    from engine.verbs.risk.var_inputs import sorted_notes
+
+    def by_name(values: Any) -> dict[str, float]:
+        return dict(zip(held.names, values.tolist(), strict=True))
+
+    var_parts, cvar_parts = measure.var_contributions, measure.cvar_contributions
+    return {
+        "method": measure.method,
+        "level": measure.level,
+        "horizon": measure.horizon,
+        "observations": measure.observations,
+        "returns": len(used.dates),
+        "from": used.place(0),
+        "to": used.place(len(used.dates) - 1),
+        "unit": held.unit,
+        "exposures": by_name(held.exposures),
+        "var": measure.var,
+        "cvar": measure.cvar,
+        "standard_error": measure.standard_error,
+        "standard_error_cvar": measure.standard_error_cvar,
+        "marginal": by_name(var_parts.marginal),
+        "component": by_name(var_parts.component),
+        "incremental": by_name(var_parts.incremental),
+        "marginal_cvar": by_name(cvar_parts.marginal),
+        "component_cvar": by_name(cvar_parts.component),
+        "incremental_cvar": by_name(cvar_parts.incremental),
+    } | sorted_notes([*held.notes, *used.notes, *measure.notes])
+
+
+def human(result: dict[str, Any]) -> str:
+    from engine.verbs.risk.var_inputs import money
+
+    unit = result["unit"]
+    lines = [
+        f"{result['method']}, {result['level']:.4g} over {result['horizon']} step(s), "
+        f"{result['observations']:,} observations, returns {result['from']} to {result['to']}",
+        f"VaR   {money(result['var'], unit)}  ± {money(result['standard_error'], unit)}",
+        f"CVaR  {money(result['cvar'], unit)}  ± {money(result['standard_error_cvar'], unit)}",
+        "",
+    ]
+    rows = [
+        [
+            name,
+            money(result["exposures"][name], unit),
+            money(result["component"][name], unit),
+            f"{result['component'][name] / result['var']:.1%}" if result["var"] else "",
+            f"{result['marginal'][name]:.4f}",
+            money(result["incremental"][name], unit),
+            money(result["component_cvar"][name], unit),
+        ]
+        for name in sorted(result["component"], key=lambda name: -float(result["component"][name]))
+    ]
+    headers = ["instrument", "exposure", "component", "share", "marginal", "incremental", "of CVaR"]
+    lines.append(table(headers, rows))
+    if "liquidity" in result:
+        adjusted = result["liquidity"]
+        lines += ["", f"with the cost of leaving: {money(adjusted['total'], unit)}"]
+    lines += ["", *result["excluded"], *result["repairs"], *result["notes"], f"report: {result['report']}"]
+    return "\n".join(lines)
+
+
+def liquidity_of(path: str, held: "Holding", measure: "Measure") -> dict[str, Any]:
+    """VaR with the cost of leaving, and the seconds in which each position can be left."""
+    from engine.errors import UserError
+    from models.market_risk.liquidity import leaving, read_liquidity
+
+    try:
+        terms = read_liquidity(path, held.names)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    return leaving(measure.var, held.names, held.exposures, terms)
