@@ -28,19 +28,26 @@ from kernels.volatility.sums import dot
 from kernels.volatility.transforms import to_free, to_natural
 from kernels.volatility.types import Matrix, Vector
 
+DIFFERENCE = 6e-6  # relative, of natural parameters
+
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def hessian_of(
     theta: Vector, returns: Vector, regressors: Matrix, codes: Vector, presample: float, work: Matrix, hessian: Matrix
 ) -> None:
-    """Second derivatives (k, k) of the log-likelihood in natural parameters: central differences of its gradient."""
+    """Second derivatives (k, k) of the log-likelihood in natural parameters: central differences of its gradient.
+
+    EGARCH and APARCH have a kink in the mean where a residual is zero, and their maximum is often on one: coefficients
+    of the mean are differenced a little to one side of it.
+    """
     k = theta.shape[0]
     moved, above, below = theta.copy(), np.empty(k), np.empty(k)
     for j in range(k):
-        width = 6e-6 * max(abs(theta[j]), 0.01)
-        moved[j] = theta[j] + width
+        width = DIFFERENCE * max(abs(theta[j]), 0.01)
+        centre = theta[j] + (2.0 * width if j < codes[0] and codes[2] >= EGARCH else 0.0)
+        moved[j] = centre + width
         loglikelihood(moved, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, above)
-        moved[j] = theta[j] - width
+        moved[j] = centre - width
         loglikelihood(moved, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, below)
         moved[j] = theta[j]
         for i in range(k):

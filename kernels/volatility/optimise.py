@@ -19,6 +19,8 @@ DIFFERENCE = 1e-4  # of free coordinates, for the first Hessian only
 HALVINGS = 25
 DAMPING_MOST = 10.0  # beyond, the diagonal alone is taken
 NOISE = 1e-13  # of the log-likelihood, relative: differences below are rounding
+STALLED_GAIN = 1e-8  # of the log-likelihood in one iteration
+STALLED_ITERATIONS = 6  # in a row with less: the top is a kink (|z| of EGARCH at a return equal to the mean)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -183,6 +185,7 @@ def maximise(
     direction, inverse = np.empty(k), np.eye(k)
     value = objective(free, returns, regressors, codes, presample, work, theta, jacobian, natural, gradient)
     evaluations, fresh = 1, True  # fresh: no step since the Hessian was differenced
+    stalled = 0
     if not math.isfinite(value):
         return -value, False, evaluations
     evaluations += first_inverse(free, returns, regressors, codes, presample, work, gradient, inverse)
@@ -203,7 +206,7 @@ def maximise(
             length *= min(max(-0.5 * length * slope / curve, 0.1), 0.5) if math.isfinite(curve) else 0.1
         if not reached:
             if fresh:
-                return -value, slope > -1e-6, evaluations
+                return -value, slope > -1e-6 or stalled > 0, evaluations
             evaluations += first_inverse(free, returns, regressors, codes, presample, work, gradient, inverse)
             fresh = True
             continue
@@ -212,6 +215,9 @@ def maximise(
             natural[i] = there[i] - gradient[i]
             free[i] = trial[i]
             gradient[i] = there[i]
+        stalled = stalled + 1 if value - found < STALLED_GAIN else 0
+        if stalled == STALLED_ITERATIONS:
+            return -found, True, evaluations
         value = found
         update_inverse(inverse, direction, natural)
         fresh = False
