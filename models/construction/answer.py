@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.construction.black_litterman import View, black_litterman
+from models.construction.black_litterman import Posterior, View, black_litterman
 from models.construction.constraints import Array, Constraints
 from models.construction.feasible import FeasibleSet
 from models.construction.hierarchical import hierarchical_risk_parity
@@ -153,12 +153,17 @@ def _believed(problem: Problem) -> tuple[Array, Array]:
     """Means and covariance, moved by the views of Black-Litterman."""
     if problem.method != "black-litterman":
         return problem.means, problem.covariance
+    found = posterior_of(problem)
+    return found.means, found.covariance
+
+
+def posterior_of(problem: Problem) -> Posterior:
+    """Black-Litterman's, from the problem's market (equal weights when none is given) and views."""
     n = len(problem.means)
     market = np.full(n, 1.0 / n) if problem.market_weights is None else problem.market_weights
-    found = black_litterman(
+    return black_litterman(
         problem.covariance, market, problem.views, risk_aversion=problem.risk_aversion, tau=problem.tau
     )
-    return found.means, found.covariance
 
 
 def _found(problem: Problem, inside: FeasibleSet, start: Array, deadline: float) -> Found:

@@ -22,6 +22,11 @@ class Row:
     low: float = -np.inf
     high: float = np.inf
 
+    @property
+    def scale(self) -> float:
+        """The largest coefficient: misses are judged in units of weight, not of what the row counts in."""
+        return float(np.abs(self.coefficients).max(initial=0.0)) or 1.0
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -69,12 +74,15 @@ class Constraints:
         missed += [(f"upper bound of {self.names[i]}", above[i]) for i in np.flatnonzero(~(above <= FEASIBLE_TO))]
         if self.budget is not None:
             missed.append(("budget", abs(float(weights.sum()) - self.budget)))
+        rows_missed = []
         for row in self.rows:
             value = float(row.coefficients @ weights)
-            missed.append((row.name, max(row.low - value, value - row.high)))
+            gap = max(row.low - value, value - row.high)
+            if not gap <= FEASIBLE_TO * row.scale:
+                rows_missed.append((row.name, float(gap)))
         if self.gross is not None:
             missed.append(("gross limit", float(np.abs(weights).sum()) - self.gross))
-        return [(name, float(gap)) for name, gap in missed if not gap <= FEASIBLE_TO]
+        return [(name, float(gap)) for name, gap in missed if not gap <= FEASIBLE_TO] + rows_missed
 
     def satisfied_by(self, weights: Array) -> bool:
         return bool(np.isfinite(weights).all()) and not self.shortfalls(weights)
@@ -87,7 +95,7 @@ class Constraints:
         found += [f"min {self.names[i]}" for i in np.flatnonzero(at_lower & ~at_upper)]
         for row in self.rows:
             value = float(row.coefficients @ weights)
-            if min(abs(value - row.low), abs(value - row.high)) <= tolerance:
+            if min(abs(value - row.low), abs(value - row.high)) <= tolerance * row.scale:
                 found.append(row.name)
         if self.gross is not None and abs(float(np.abs(weights).sum()) - self.gross) <= tolerance:
             found.append("gross limit")

@@ -104,13 +104,13 @@ def _with_slacks(means: Array, covariance: Array, constraints: Constraints) -> _
     open_rows = [row for row in constraints.rows if row.low != row.high]
     fixed = [row for row in constraints.rows if row.low == row.high]
     slacks = len(open_rows)
-    rows = [np.concatenate([row.coefficients, np.zeros(slacks)]) for row in fixed]
-    limits = [row.high for row in fixed]
+    rows = [np.concatenate([row.coefficients / row.scale, np.zeros(slacks)]) for row in fixed]
+    limits = [row.high / row.scale for row in fixed]
     if constraints.budget is not None:
         rows.insert(0, np.concatenate([np.ones(n), np.zeros(slacks)]))
         limits.insert(0, constraints.budget)
     for k, row in enumerate(open_rows):
-        rows.append(np.concatenate([row.coefficients, -np.eye(slacks)[k]]))
+        rows.append(np.concatenate([row.coefficients / row.scale, -np.eye(slacks)[k]]))
         limits.append(0.0)
     total = n + slacks
     wide = np.zeros((total, total))
@@ -119,8 +119,8 @@ def _with_slacks(means: Array, covariance: Array, constraints: Constraints) -> _
     return _Program(
         np.concatenate([distinct, np.zeros(slacks)]),
         wide,
-        np.concatenate([constraints.lower, [row.low for row in open_rows]]),
-        np.concatenate([constraints.upper, [row.high for row in open_rows]]),
+        np.concatenate([constraints.lower, [row.low / row.scale for row in open_rows]]),
+        np.concatenate([constraints.upper, [row.high / row.scale for row in open_rows]]),
         np.array(rows).reshape(-1, total),
         np.array(limits, dtype=np.float64),
     )

@@ -18,7 +18,8 @@ SECONDS_PER_PAIR = 2e-7  # of clustering and splitting, measured with room
 def hierarchical_risk_parity(covariance: Array, inside: FeasibleSet, start: Array, deadline: float) -> Found:
     """Weights; value is the portfolio's variance. Bounds are met in each split, other rows by the nearest portfolio.
 
-    Single linkage on sqrt((1 - correlation) / 2), the paper's; no optimality is claimed, so the gap is None.
+    Single linkage on the distances sqrt((1 - correlation) / 2) themselves, as PyPortfolioOpt and skfolio do (the paper
+    compares columns of that matrix). No optimality is claimed, so the gap is None.
     """
     n = len(covariance)
     if n * n * SECONDS_PER_PAIR > deadline - time.perf_counter():

@@ -71,19 +71,20 @@ _Rows = list[tuple[str, Array, float]]
 
 
 def _rows(constraints: Constraints) -> tuple[_Rows, _Rows]:
-    """(equalities, upper limits) of the budget and the rows."""
+    """(equalities, upper limits) of the budget and the rows, each row scaled to a largest coefficient of one."""
     equal: _Rows = []
     within: _Rows = []
     if constraints.budget is not None:
         equal.append(("budget", np.ones(len(constraints.names)), constraints.budget))
     for row in constraints.rows:
+        coefficients, low, high = row.coefficients / row.scale, row.low / row.scale, row.high / row.scale
         if row.low == row.high:
-            equal.append((row.name, row.coefficients, row.high))
+            equal.append((row.name, coefficients, high))
             continue
-        if row.high < np.inf:
-            within.append((row.name, row.coefficients, row.high))
-        if row.low > -np.inf:
-            within.append((row.name, -row.coefficients, -row.low))
+        if high < np.inf:
+            within.append((row.name, coefficients, high))
+        if low > -np.inf:
+            within.append((row.name, -coefficients, -low))
     return equal, within
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.construction.constraints import Constraints
+from models.construction.constraints import Constraints, Row
 from models.construction.polyhedron import contradiction, polyhedron
 from models.construction.programme import quadratic_programme
 from models.faults import Fault
@@ -100,12 +100,7 @@ def joint_kelly(
     """
     charged = np.zeros(len(edges)) if costs is None else costs
     side = np.where(np.abs(edges) > charged, np.sign(edges), 0.0)
-    sided = Constraints(
-        constraints.names,
-        np.where(side < 0, constraints.lower, np.maximum(constraints.lower, 0.0)),
-        np.where(side > 0, constraints.upper, np.minimum(constraints.upper, 0.0)),
-        constraints.budget, constraints.rows, constraints.gross,
-    )  # fmt: skip
+    sided = held_to(side, constraints)
     clash = contradiction(sided)
     if clash is not None:
         raise Fault(f"the constraints leave no position: {clash.text} (positions are held to the side of their edge)")
@@ -117,3 +112,13 @@ def joint_kelly(
     inside: Array = np.clip(found.x[: len(edges)], sided.lower, sided.upper)  # by the solver's last digits only
     tiny = np.abs(inside) < 1e-9 * max(1.0, float(np.abs(inside).max(initial=0.0)))
     return np.where(tiny, 0.0, inside)
+
+
+def held_to(side: Array, constraints: Constraints) -> Constraints:
+    """The constraints with every position on its side (-1, 1, or 0: none), on which the gross limit is linear."""
+    rows = constraints.rows
+    if constraints.gross is not None:
+        rows = (*rows, Row("gross limit", side, -np.inf, constraints.gross))
+    lower = np.where(side < 0, constraints.lower, np.maximum(constraints.lower, 0.0))
+    upper = np.where(side > 0, constraints.upper, np.minimum(constraints.upper, 0.0))
+    return Constraints(constraints.names, lower, upper, constraints.budget, rows)

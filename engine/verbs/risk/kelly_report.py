@@ -38,7 +38,6 @@ def page_of(result: dict[str, Any], edges: "Edges", account: "Account") -> Page:
     exposure = np.abs(running) * (account.prices * account.lot_sizes)[:, None] / account.capital
     weights = np.array([result["weights"][name] for name in names])
     deviation = float(np.sqrt(weights @ edges.covariance @ weights * result["policy"]["periods_per_year"]))
-    held = int(np.count_nonzero(weights))
     return Page(
         title="Position sizing",
         subtitle=f"{len(names)} instruments, {result['policy']['kelly_fraction']:g} of Kelly",
@@ -54,11 +53,10 @@ def page_of(result: dict[str, Any], edges: "Edges", account: "Account") -> Page:
             Figure("Gross exposure", f"{np.abs(weights).sum():.1%}", "of capital"),
             Figure("Net exposure", f"{weights.sum():+.1%}", "of capital"),
             Figure("Volatility a year", f"{deviation:.1%}", "expected, of capital"),
-            Figure("Positions", f"{held}", f"of {len(names)} instruments"),
             Figure("Kept of raw Kelly", share(exposure[:, -1].sum(), exposure[:, 0].sum()), "of gross exposure"),
         ],
         charts=[waterfall(exposure.sum(axis=0)), positions(names, weights)],
-        tables=[terms_table(result, names), edges_table(edges, account)],
+        tables=[terms_table(result, names), edges_table(result, edges, account)],
         footer="The factors of an instrument, multiplied from top to bottom beginning with raw, are its lots exactly.",
     )
 
@@ -68,21 +66,20 @@ def share(part: float, whole: float) -> str:
 
 
 def waterfall(exposure: Any) -> Chart:
-    """Gross exposure after each term, on a scale where a halving has the same height everywhere."""
+    """Gross exposure after each term, on a logarithmic scale: a halving has the same height everywhere."""
     labels = ["raw", *(name.replace("_", " ") for name in TERMS)]
-    steps = np.concatenate([[exposure[0]], np.diff(exposure)])
+    fell = np.concatenate([[False], np.diff(exposure) < -1e-12 * exposure[:-1]])
     trace = {
-        "type": "waterfall", "x": [*labels, "final"], "y": [*steps.tolist(), float(exposure[-1])],
-        "measure": ["absolute", *["relative"] * len(TERMS), "total"],
-        "text": [f"{value:.1%}" for value in [*exposure.tolist(), exposure[-1]]], "textposition": "outside",
-        "connector": {"line": {"color": MUTED, "width": 1}}, "decreasing": {"marker": {"color": LOSS}},
-        "increasing": {"marker": {"color": BUY}}, "totals": {"marker": {"color": INK}},
+        "type": "bar", "x": labels, "y": [float(value) if value > 0 else None for value in exposure],
+        "text": [f"{value:.3g}x" if value >= 10 else f"{value:.1%}" for value in exposure], "textposition": "outside",
+        "marker": {"color": [LOSS if down else MUTED for down in fell[:-1]] + [INK]}, "cliponaxis": False,
     }  # fmt: skip
-    drawn = figure([trace], "gross exposure / capital", ".0%")
+    drawn = figure([trace], "gross exposure / capital, log scale", "~g")
+    drawn["layout"]["yaxis"] |= {"type": "log", "dtick": 1}
     drawn["layout"]["xaxis"] = {"type": "category", "gridcolor": GRID, "tickangle": -35}
     drawn["layout"]["margin"]["b"] = 100
-    drawn["layout"]["showlegend"] = False
-    return Chart("From raw Kelly to lots", drawn, "gross exposure of all instruments after each term", 400)
+    note = "gross exposure of all instruments after each term; red where a term made it smaller, dark what is left"
+    return Chart("From raw Kelly to lots", drawn, note, 400)
 
 
 def positions(names: list[str], weights: Any) -> Chart:
@@ -102,25 +99,26 @@ def terms_table(result: dict[str, Any], names: list[str]) -> Table:
     for name in names:
         terms = result["terms"][name]
         rows.append([
-            name, f"{result['raw'][name]:,.6g}", *(f"{terms[term]:.6g}" for term in TERMS),
-            f"{result['final'][name]:,}", f"{result['weights'][name]:+.2%}",
+            name, f"{result['raw'][name]:,.5g}", *(f"{terms[term]:.3g}" for term in TERMS),
+            f"{result['final'][name]:,}",
         ])  # fmt: skip
-    headings = ["Instrument", "Raw, lots", *(term.replace("_", " ") for term in TERMS), "Lots", "Of capital"]
+    headings = ["Instrument", "Raw, lots", *(term.replace("_", " ") for term in TERMS), "Lots"]
     note = "; ".join(f"{term.replace('_', ' ')}: {text}" for term, text in TERMS.items())
     return Table("Terms", headings, rows, frozenset({"Instrument"}), note)
 
 
-def edges_table(edges: "Edges", account: "Account") -> Table:
-    """What was believed, per period."""
+def edges_table(result: dict[str, Any], edges: "Edges", account: "Account") -> Table:
+    """What was believed, per period, and what became of it."""
     rows = [
         [
             name, account.venues[i], f"{edges.means[i]:+.4%}", f"{np.sqrt(edges.covariance[i, i]):.3%}",
             f"{edges.costs[i] * 1e4:.3f}", f"{edges.funding[i] * 1e4:+.3f}", f"{account.prices[i]:,.6g}",
             f"{account.lot_sizes[i]:g}", f"{account.quality[i]:.2f}",
+            f"{result['weights'][name]:+.2%}",
         ]
         for i, name in enumerate(edges.names)
     ]  # fmt: skip
     headings = [
-        "Instrument", "Venue", "Mean", "Deviation", "Cost, bp", "Funding, bp", "Price", "Lot", "Quality",
+        "Instrument", "Venue", "Mean", "Deviation", "Cost, bp", "Funding, bp", "Price", "Lot", "Quality", "Of capital",
     ]  # fmt: skip
     return Table("Edges, per period", headings, rows, frozenset({"Instrument", "Venue"}))

@@ -70,6 +70,7 @@ def optimise(as_json: bool, **options: Any) -> None:
     answer = answer_to(problem, time_limit_s=options["time_limit_ms"] * 1e-3)
     if answer.weights is None:
         raise Fault(refusal(answer))
+    moments = believed(problem, moments)
     result = result_of(answer, problem, moments, options, [*returns.notes, *moments.notes, *answer.notes])
     path = report_path(options["report"], "optimise")
     write_report(path, result, problem, moments, options["periods_per_year"])
@@ -172,6 +173,18 @@ def view_of(text: str, names: tuple[str, ...], periods_per_year: float) -> "View
     for side, exposure in zip(sides, (1.0, -1.0), strict=False):
         exposures[member(side, names, "--view")] += exposure
     return View(exposures, number(value, "--view") / periods_per_year)
+
+
+def believed(problem: "Problem", moments: "Moments") -> "Moments":
+    """The moments that the answer rests on: for Black-Litterman those after the views."""
+    from dataclasses import replace
+
+    from models.construction.answer import posterior_of
+
+    if problem.method != "black-litterman":
+        return moments
+    found = posterior_of(problem)
+    return replace(moments, means=found.means, covariance=found.covariance)
 
 
 def refusal(answer: "Answer") -> str:

@@ -25,11 +25,13 @@ def write_report(path: Path, result: dict[str, Any], problem: "Problem", moments
 
 
 def page_of(result: dict[str, Any], problem: "Problem", moments: "Moments", year: float) -> Page:
+    from models.construction.mean_cvar import cvar
     from models.construction.risk_parity import contributions
 
     weights = np.array(list(result["weights"].values()))
     risk = contributions(weights, moments.covariance) if weights.any() else np.zeros(len(weights))
     losses = -moments.returns @ weights
+    tail, _ = cvar(losses, problem.level)
     mean, deviation = result["mean_per_year"], result["volatility_per_year"]
     frontier, why = frontier_of(problem, moments)
     gap = "no bound known" if result["gap"] is None else f"optimum at most {result['gap']:.2g} better"
@@ -44,6 +46,10 @@ def page_of(result: dict[str, Any], problem: "Problem", moments: "Moments", year
             ("Returns", f"{moments.observations:,} periods, {year:g} a year"),
             ("Status", f"{result['status']} in {result['seconds'] * 1e3:.1f} ms of {result['time_limit_ms']:g} ms"),
             ("Objective", f"{result['objective']:.6g} a period; {gap}"),
+            (
+                "Loss of a period",
+                f"CVaR {problem.level:.1%} {tail:.2%}, worst {losses.max():.2%}, these weights on the data",
+            ),
             ("Binding", ", ".join(result["constraints_active"]) or "nothing but the budget"),
         ],
         cautions=cautions,
@@ -52,14 +58,13 @@ def page_of(result: dict[str, Any], problem: "Problem", moments: "Moments", year
             Figure("Volatility a year", f"{deviation:.1%}", "as estimated"),
             Figure("Sharpe ratio", f"{(mean - problem.rate * year) / deviation:.2f}", "a year, as estimated"),
             Figure("Names held", f"{int((np.abs(weights) > 5e-5).sum())}", f"effective {effective(weights):.1f}"),
-            Figure("Worst period", f"{-losses.max():+.1%}", "over the data, these weights"),
         ],
         charts=[
             *([frontier_chart(frontier, result, moments, year)] if frontier is not None else []),
             weights_chart(names, weights, risk),
             correlation_chart(moments, weights),
         ],
-        tables=[names_table(problem.constraints, moments, weights, risk, year)],
+        tables=[names_table(problem.constraints, moments, weights, risk, year), *views_tables(problem, moments, year)],
         footer="Means are estimates with large errors: the frontier is where the data lay, not where returns will be.",
     )
 
@@ -159,3 +164,19 @@ def names_table(constraints: "Constraints", moments: "Moments", weights: Array, 
     rows.append(["Sum", f"{weights.sum():.2%}", f"{risk.sum():.2%}", "", "", ""])
     headings = ["Name", "Weight", "Share of variance", "Mean a year", "Volatility a year", "Bounds"]
     return Table("Names", headings, rows, frozenset({"Name"}), total=True)
+
+
+def views_tables(problem: "Problem", moments: "Moments", year: float) -> list[Table]:
+    """For Black-Litterman: what the market implies and what the views make of it, a year."""
+    from models.construction.answer import posterior_of
+
+    if problem.method != "black-litterman":
+        return []
+    found = posterior_of(problem)
+    rows = [
+        [name, f"{found.implied[i] * year:+.2%}", f"{found.means[i] * year:+.2%}"]
+        for i, name in enumerate(moments.names)
+    ]
+    note = f"{len(problem.views)} views; tau {problem.tau:g}, risk aversion {problem.risk_aversion:g}"
+    headings = ["Name", "Implied by the market", "After the views"]
+    return [Table("Expected returns a year", headings, rows, frozenset({"Name"}), note)]
