@@ -99,21 +99,28 @@ def first_step(
 def two_step_ccc(first: FirstStep) -> Estimate:
     """Margins one by one, then the correlations of the standardised residuals."""
     singular_refused(first)
-    errors, labels, parameters = static_part(first)
+    errors, labels, parameters, _, notes = static_part(first)
     dynamics = dynamics_with(first.correlation, first.negative_target, np.zeros(2))
     sample = CorrelationLikelihood(first.state.standardised, dynamics.target, dynamics.negative_target)
     loglik = first.state.loglik + sample.loglik(0.0, 0.0)
     bound = tuple(np.array(first.margins.labels)[first.at_bound])
     return Estimate(
-        labels, parameters, errors, loglik, all(first.converged), bound, first.state, dynamics, two_step_loglik=loglik
+        labels,
+        parameters,
+        errors,
+        loglik,
+        all(first.converged),
+        bound,
+        first.state,
+        dynamics,
+        two_step_loglik=loglik,
+        notes=notes,
     )
 
 
 def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: CorrelationLikelihood) -> Estimate:
     """The margins and their correlations, then the dynamics with both as given; every error counts the steps before."""
-    hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
-    influence = margin_influence(first.margins, first.state, hessians)
-    errors, labels, parameters = static_part(first, hessians, influence)
+    errors, labels, parameters, influence, notes = static_part(first)
     own = dynamics_errors(sample, second, first.state, first.margins.owners, influence)
     loglik = first.state.loglik + second.loglik
     return with_dynamics(
@@ -127,6 +134,7 @@ def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: Correlation
             first.state,
             dynamics_with(first.target, first.negative_target, second.parameters),
             two_step_loglik=loglik,
+            notes=notes,
         ),
         second,
         own,
@@ -157,7 +165,7 @@ def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None
         Estimate(
             first.margins.labels,
             first.parameters,
-            margin_errors(first.margins, first.state, hessians),
+            margin_errors(first.margins, first.state, hessians, ~first.at_bound),
             first.state.loglik + full.loglik(*second.parameters),
             second.converged and all(first.converged),
             tuple(np.array(first.margins.labels)[first.at_bound]),
@@ -194,17 +202,22 @@ def joint(first: FirstStep, dynamics: int, start: Floats, two_step_loglik: float
 
 
 def static_part(
-    first: FirstStep, hessians: list[Floats] | None = None, influence: Floats | None = None
-) -> tuple[dict[str, Floats], tuple[str, ...], Floats]:
-    """Errors, labels and values of the margin parameters and of the correlations that the margins leave."""
-    if hessians is None or influence is None:
-        hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
-        influence = margin_influence(first.margins, first.state, hessians)
-    errors = margin_errors(first.margins, first.state, hessians)
+    first: FirstStep,
+) -> tuple[dict[str, Floats], tuple[str, ...], Floats, Floats, tuple[str, ...]]:
+    """Errors, labels, values of the margin parameters and of the correlations they leave; rows' influence; notes."""
+    hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
+    errors = margin_errors(first.margins, first.state, hessians, ~first.at_bound)
+    influence, notes = margin_influence(first.margins, first.state, hessians, ~first.at_bound)
     spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence)
     labels = (*first.margins.labels, *pair_labels(first.names))
     parameters = np.concatenate([first.parameters, packed(first.correlation)])
-    return {kind: np.concatenate([errors[kind], spread]) for kind in KINDS}, labels, parameters
+    return (
+        {kind: np.concatenate([errors[kind], spread]) for kind in KINDS},
+        labels,
+        parameters,
+        influence,
+        notes,
+    )
 
 
 def with_dynamics(estimate: Estimate, second: DynamicsEstimate, errors: dict[str, Floats]) -> Estimate:

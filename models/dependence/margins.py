@@ -52,6 +52,11 @@ class Margins:
         return tuple(int(offset) for offset in np.concatenate([[0], np.cumsum(self.sizes)[:-1]]))
 
     @cached_property
+    def places(self) -> tuple[slice, ...]:
+        """Where each series' parameters stand among all."""
+        return tuple(slice(first, first + size) for first, size in zip(self.offsets, self.sizes, strict=True))
+
+    @cached_property
     def owners(self) -> NDArray[np.int64]:
         """Series of each parameter."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
@@ -67,8 +72,7 @@ class Margins:
         return np.concatenate([np.arange(size) >= size - 3 for size in self.sizes])
 
     def part(self, parameters: Floats, series: int) -> Floats:
-        first = self.offsets[series]
-        return parameters[first : first + self.sizes[series]]
+        return parameters[self.places[series]]
 
     def scores_of(self, parameters: Floats, series: int) -> Floats:
         """d loglik_t / d parameters of one series, (n, size), under the flat `parameters` of all."""
@@ -87,7 +91,7 @@ class Margins:
         logliks = np.empty(series)
         for i in range(series):
             one = evaluate_one(columns[i], self.equations.designs[i], self.part(parameters, i))
-            place = slice(self.offsets[i], self.offsets[i] + self.sizes[i])
+            place = self.places[i]
             residuals[i], variances[i], scores[:, place], slopes[:, place], logliks[i] = one
         standardised = np.ascontiguousarray((residuals / np.sqrt(variances[:, :-1])).T)
         return MarginState(residuals.T.copy(), variances.T.copy(), standardised, scores, slopes, logliks)

@@ -99,22 +99,36 @@ def margin_hessians(margins: Margins, parameters: Floats, scores: Floats) -> lis
     return out
 
 
-def margin_errors(margins: Margins, state: MarginState, hessians: list[Floats]) -> dict[str, Floats]:
-    """Standard errors of all margin parameters, each series alone."""
+def margin_errors(
+    margins: Margins, state: MarginState, hessians: list[Floats], free: NDArray[np.bool_]
+) -> dict[str, Floats]:
+    """Standard errors of all margin parameters, each series alone; nan for what is not `free` (at a bound)."""
     parts = [
-        likelihood_errors(hessian, state.scores[:, offset : offset + size])
-        for hessian, offset, size in zip(hessians, margins.offsets, margins.sizes, strict=True)
+        likelihood_errors(hessian, state.scores[:, place], free[place])
+        for hessian, place in zip(hessians, margins.places, strict=True)
     ]
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
 
 
-def margin_influence(margins: Margins, state: MarginState, hessians: list[Floats]) -> Floats:
-    """(n, parameters): each row's part of the estimation error of the margin parameters, times n."""
-    out = np.empty_like(state.scores)
-    for hessian, offset, size in zip(hessians, margins.offsets, margins.sizes, strict=True):
-        place = slice(offset, offset + size)
-        out[:, place] = state.scores[:, place] @ invert(-hessian / len(out))
-    return out
+def margin_influence(
+    margins: Margins, state: MarginState, hessians: list[Floats], free: NDArray[np.bool_]
+) -> tuple[Floats, tuple[str, ...]]:
+    """(n, parameters): each row's part of the estimation error of the margin parameters, times n; and notes.
+
+    What is not `free` is taken as known, and so is a series whose likelihood has no curvature in some direction: noted.
+    """
+    out = np.zeros_like(state.scores)
+    flat = []
+    for series, (hessian, place) in enumerate(zip(hessians, margins.places, strict=True)):
+        kept = np.flatnonzero(free[place])
+        inverse = invert(-hessian[np.ix_(kept, kept)] / len(out))
+        if np.isnan(inverse).any():
+            flat.append(margins.equations.names[series])
+        else:
+            out[:, place.start + kept] = state.scores[:, place.start + kept] @ inverse
+    if not flat:
+        return out, ()
+    return out, (f"FIRST_STEP_NOT_COUNTED: in standard errors after the first step, for {', '.join(flat)}",)
 
 
 def target_slopes(state: MarginState, owners: NDArray[np.int64]) -> Floats:
