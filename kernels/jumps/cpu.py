@@ -1,9 +1,9 @@
-"""Normal returns with a Poisson number of normal jumps, compiled: density, Merton likelihood, GARCH with jumps.
+"""Normal returns with a Poisson number of normal jumps, compiled: density, and the likelihood of Merton's model.
 
 A return is mean + normal (variance) + the sum of n jumps, n Poisson (intensity), each normal (jump_mean,
 jump_variance). Its density is the series over n = 0, 1, ...; terms are added until no later one can count
 (their bound lies 40 in the logarithm below the largest), at most as many as there is scratch.
-Sources: Merton (1976), J. Financial Economics 3; Maheu and McCurdy (2004), J. Finance 59(2), eq. 4, 8-11.
+Source: Merton (1976), J. Financial Economics 3. With GARCH variance: `garch_jump.py`.
 """
 
 import math
@@ -78,60 +78,4 @@ def merton_scores(
             scores_tp[t, 2] += weights_k[k] * (k / intensity - 1.0)
             scores_tp[t, 3] += weights_k[k] * k * slope
             scores_tp[t, 4] += weights_k[k] * k * curve
-    return total
-
-
-@njit(cache=True, error_model="numpy")
-def garch_jump_filter(
-    values: Array,
-    mean: float,
-    phi_i: Array,
-    theta_j: Array,
-    garch_p: Array,
-    jump_p: Array,
-    start_variance: float,
-    weights_k: Array,
-    residuals_t: Array,
-    variances_t: Array,
-    intensities_t: Array,
-    expected_t: Array,
-    increments_t: Array,
-) -> float:
-    """Log-likelihood of an ARMA with GARCH(1,1) variance and jumps of autoregressive intensity; fills the rest (n,).
-
-    mean_t = mean + sum phi_i (value_{t-i} - mean) + sum theta_j residual_{t-j}, nothing before the first value;
-    variance_t = omega + alpha residual_{t-1}^2 + beta variance_{t-1}, garch_p = (omega, alpha, beta);
-    intensity_t = lambda + rho intensity_{t-1} + gamma (E[n_{t-1} | values] - intensity_{t-1}),
-    jump_p = (lambda, rho, gamma, jump_mean, jump_variance); it begins at lambda / (1 - rho).
-    residual_t = value_t - mean_t: normal part and jumps, these less their expectation intensity_t * jump_mean.
-    expected_t: E[n_t | values to t].
-    """
-    omega, alpha, beta = garch_p[0], garch_p[1], garch_p[2]
-    base, rho, gamma, jump_mean, jump_variance = jump_p[0], jump_p[1], jump_p[2], jump_p[3], jump_p[4]
-    total = 0.0
-    for t in range(values.size):
-        centre = mean
-        for i in range(min(phi_i.size, t)):
-            centre += phi_i[i] * (values[t - 1 - i] - mean)
-        for j in range(min(theta_j.size, t)):
-            centre += theta_j[j] * residuals_t[t - 1 - j]
-        if t == 0:
-            variances_t[t], intensities_t[t] = start_variance, base / (1.0 - rho)
-        else:
-            variances_t[t] = omega + alpha * residuals_t[t - 1] * residuals_t[t - 1] + beta * variances_t[t - 1]
-            surprise = expected_t[t - 1] - intensities_t[t - 1]
-            intensities_t[t] = base + rho * intensities_t[t - 1] + gamma * surprise
-        residuals_t[t] = values[t] - centre
-        increments_t[t], count = jump_terms(
-            residuals_t[t] + intensities_t[t] * jump_mean,
-            variances_t[t],
-            intensities_t[t],
-            jump_mean,
-            jump_variance,
-            weights_k,
-        )
-        expected_t[t] = 0.0
-        for k in range(1, count):
-            expected_t[t] += k * weights_k[k]
-        total += increments_t[t]
     return total

@@ -27,17 +27,15 @@ def jump_weights(
     return math.log(terms.sum()), terms / terms.sum()
 
 
-def garch_jump_loglik(
-    values: Array, mean: float, phi: Array, theta: Array, garch: Array, jump: Array, start_variance: float
-) -> float:
-    """Maheu and McCurdy (2004) with ARMA mean; the arguments of the compiled filter."""
-    omega, alpha, beta = garch
-    base, rho, gamma, jump_mean, jump_variance = jump
+def garch_jump_loglik(values: Array, parameters: Array, ar: int, ma: int, start_variance: float) -> float:
+    """Maheu and McCurdy (2004) with ARMA mean; parameters in the order of the compiled filter."""
+    mean, phi, theta = parameters[0], parameters[1 : 1 + ar], parameters[1 + ar : 1 + ar + ma]
+    omega, alpha, beta, base, rho, gamma, jump_mean, jump_variance = parameters[1 + ar + ma :]
     residuals: list[float] = []
     variance, intensity, total = start_variance, base / (1.0 - rho), 0.0
     for t in range(values.size):
-        centre = mean + sum(phi[i] * (values[t - 1 - i] - mean) for i in range(min(phi.size, t)))
-        centre += sum(theta[j] * residuals[t - 1 - j] for j in range(min(theta.size, t)))
+        centre = mean + sum(phi[i] * (values[t - 1 - i] - mean) for i in range(min(ar, t)))
+        centre += sum(theta[j] * residuals[t - 1 - j] for j in range(min(ma, t)))
         residual = float(values[t] - centre)
         loglik, weights = jump_weights(residual + intensity * jump_mean, variance, intensity, jump_mean, jump_variance)
         expected = float(weights @ np.arange(TERMS))

@@ -49,13 +49,14 @@ def health_of(converged: bool, parameters: Array) -> Health:
     return HEALTHY if converged else unhealthy("NOT_CONVERGED", "the gradient at the best point found is not 0")
 
 
-def information_of(score_sums: Callable[[Array], Array], point: Array) -> Array:
-    """Observed information (p, p) by central differences of the gradient of the log-likelihood."""
-    found = np.empty((point.size, point.size))
+def information_of(score_sums: Callable[[Array], Array], point: Array, free: NDArray[np.bool_] | None = None) -> Array:
+    """Observed information (p, p) by central differences of the gradient of the log-likelihood; 0 where not `free`."""
+    found = np.zeros((point.size, point.size))
     for i in range(point.size):
-        step = np.zeros(point.size)
-        step[i] = 1e-5 * abs(point[i]) if abs(point[i]) > 1e-2 else 1e-6
-        found[i] = -(score_sums(point + step) - score_sums(point - step)) / (2.0 * step[i])
+        if free is None or free[i]:
+            step = np.zeros(point.size)
+            step[i] = max(1e-5 * abs(point[i]), 1e-8)
+            found[i] = -(score_sums(point + step) - score_sums(point - step)) / (2.0 * step[i])
     return found
 
 

@@ -11,7 +11,6 @@ Constant intensity: Jorion (1988), Review of Financial Studies 1(4). Autoregress
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -20,15 +19,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from kernels.jumps import cpu
+from kernels.jumps import garch_jump as kernel
 from models.faults import DataFault, Fault
-from models.jumps.estimate import Estimate, errors_from, health_of, usable
+from models.jumps.estimate import Estimate, errors_from, health_of, information_of, usable
 
 Array = NDArray[np.float64]
 JUMPS_PER_OBSERVATION = 40
 FEWEST = 250
 MOST_LAGS = 5
 SHORT_ITERATIONS, ITERATIONS = 12, 400
+LEAST = {"omega": 2e-6, "alpha": 1e-3, "intensity": 1e-4, "rho": 1e-3, "gamma": 1e-3}  # below: at the bound
+START_VARIANCE = 1.0  # of the standardised series: that of the sample
 FLAT = 1e-5  # largest gradient of the mean log-likelihood at a maximum, in the free coordinates
 STARTS = ((3.0, -2.5, -3.5, 0.8), (2.0, -2.0, -1.5, 0.4), (4.5, -3.0, -4.5, 1.2))
 
@@ -124,7 +125,7 @@ class JumpGarchFit(Estimate):
 def fit_jump_garch(values: ArrayLike, spec: JumpSpec | None = None) -> JumpGarchFit:
     """Maximum likelihood on values (n,): returns, or log prices with difference 1.
 
-    Own likelihood, L-BFGS-B with central differences in coordinates free of bounds, a short run from each of three
+    Own likelihood with exact derivatives, L-BFGS-B in coordinates free of bounds, a short run from each of three
     starts and a long one from the best. Never raises for a short or constant series: the health says so. Raises Fault
     for another shape, DataFault for a value that is not finite.
     """
@@ -149,7 +150,7 @@ def fit_jump_garch(values: ArrayLike, spec: JumpSpec | None = None) -> JumpGarch
     natural = likelihood.natural(point)
     loglik = likelihood.loglik(natural)
     scale = likelihood.scale
-    paths = [path.copy() for path in likelihood.paths]
+    paths = likelihood.paths.copy()
     errors, notes = standard_errors(likelihood, natural)
     parameters = natural * likelihood.unit
     parameters[0] += likelihood.centre
@@ -188,21 +189,45 @@ class Likelihood:
         self.fixed = np.zeros(len(self.names), dtype=bool)
         if not spec.moving_intensity:
             self.fixed[-4:-2] = True  # rho and gamma are 0
-        self.paths = [np.empty(self.values.size) for _ in range(4)]
+        self.paths = np.empty((4, self.values.size))
         self.increments = np.empty(self.values.size)
         self._terms = np.empty(JUMPS_PER_OBSERVATION)
+        self._slopes = np.zeros((self.values.size, len(self.names)))
+        self._scores = np.empty((self.values.size, len(self.names)))
 
     def loglik(self, natural: Array) -> float:
-        """At natural parameters, in the order of `names`; fills the paths and the increments."""
-        ar, ma = self.spec.autoregressive, self.spec.moving_average
-        rest = natural[1 + ar + ma :]
-        jump = np.append(rest[3:7], rest[7] ** 2)
-        residuals, variances, intensities, expected = self.paths
-        found: float = cpu.garch_jump_filter(
-            self.values, natural[0], natural[1 : 1 + ar], natural[1 + ar : 1 + ar + ma], rest[:3], jump, 1.0,
-            self._terms, residuals, variances, intensities, expected, self.increments,
+        """At natural parameters, in the order of `names`; fills the paths (4, n) and the increments (n,)."""
+        found: float = kernel.garch_jump_filter(
+            self.values, squared(natural), self.spec.autoregressive, self.spec.moving_average, START_VARIANCE,
+            self._terms, self.paths, self.increments,
         )  # fmt: skip
         return found
+
+    def scores(self, natural: Array) -> tuple[float, Array]:
+        """(log-likelihood, its derivatives by the natural parameters value by value (n, p)), exact."""
+        found: float = kernel.garch_jump_scores(
+            self.values, squared(natural), self.spec.autoregressive, self.spec.moving_average, START_VARIANCE,
+            self._terms, self.paths, self.increments, self._slopes, self._scores,
+        )  # fmt: skip
+        self._scores[:, -1] *= 2.0 * natural[-1]
+        return found, self._scores
+
+    def score_sums(self, natural: Array) -> Array:
+        return np.asarray(self.scores(natural)[1].sum(axis=0), dtype=np.float64)
+
+    def loss(self, x: Array) -> tuple[float, Array]:
+        """(mean negative log-likelihood, its gradient) in the coordinates free of bounds."""
+        value, scores = self.scores(self.natural(x))
+        n = self.values.size
+        if not np.isfinite(value):
+            return 1e10, np.zeros(x.size)
+        gradient = -(scores.sum(axis=0) @ self.jacobian(x)) / n
+        return -value / n, np.where(self.fixed, 0.0, gradient)
+
+    def jacobian(self, x: Array) -> Array:
+        """d natural / d free coordinates (p, p), by central differences of a cheap formula."""
+        steps = 1e-6 * np.eye(x.size)
+        return np.column_stack([(self.natural(x + step) - self.natural(x - step)) / 2e-6 for step in steps])
 
     def natural(self, x: Array) -> Array:
         """Natural parameters of free coordinates.
@@ -251,66 +276,39 @@ def stationary(partial: Array) -> Array:
     return found
 
 
+def squared(natural: Array) -> Array:
+    """The kernel's parameters: the jumps' variance instead of their deviation."""
+    found = natural.copy()
+    found[-1] *= found[-1]
+    return found
+
+
 def maximised(likelihood: Likelihood) -> tuple[Array, bool]:
     """(free coordinates, converged) of the best point."""
     bounds = likelihood.bounds()
     lower, upper = np.array(bounds).T
-    moving = ~likelihood.fixed
-
-    def loss(x: Array) -> float:
-        value = -likelihood.loglik(likelihood.natural(x)) / likelihood.values.size
-        return value if np.isfinite(value) else 1e10
-
-    def gradient(x: Array) -> Array:
-        return np.where(moving, differences(loss, x), 0.0)
 
     def run(start: Array, iterations: int) -> tuple[float, Array]:
         found = minimize(
-            loss, start, jac=gradient, method="L-BFGS-B", bounds=bounds,
-            options={"maxiter": iterations, "ftol": 1e-14, "gtol": 1e-7},
+            likelihood.loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"maxiter": iterations, "ftol": 1e-14, "gtol": 1e-8},
         )  # fmt: skip
         return float(found.fun), found.x
 
     tried = [run(likelihood.start(*start), SHORT_ITERATIONS) for start in STARTS]
     _, best = run(min(tried, key=lambda found: found[0])[1], ITERATIONS)
-    step = np.clip(best - gradient(best), lower, upper) - best
+    step = np.clip(best - likelihood.loss(best)[1], lower, upper) - best
     return best, bool(np.abs(step).max() < FLAT)
 
 
-def differences(function: Callable[[Array], float], x: Array) -> Array:
-    """Gradient by central differences."""
-    found = np.empty(x.size)
-    for i in range(x.size):
-        step = np.zeros(x.size)
-        step[i] = 1e-5
-        found[i] = (function(x + step) - function(x - step)) / 2e-5
-    return found
-
-
 def standard_errors(likelihood: Likelihood, natural: Array) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """From central differences in the natural parameters; those at a bound are held there and noted."""
+    """From exact scores and the differences of their sum; parameters at a bound are held there and noted."""
     names = likelihood.names
-    positive = {"omega", "alpha", "beta", "intensity", "rho", "gamma", "jump_volatility"}
-    least = {"alpha": 1e-3, "rho": 1e-3, "gamma": 1e-3, "intensity": 1e-4, "omega": 2e-6}
     free = ~likelihood.fixed & np.array(
-        [not (name in least and value < least[name]) for name, value in zip(names, natural, strict=True)]
+        [not (name in LEAST and value < LEAST[name]) for name, value in zip(names, natural, strict=True)]
     )
-    size = np.array([1e-3 * v if n in positive else 1e-4 for n, v in zip(names, natural, strict=True)])
-    moves = np.diag(np.where(free, size, 0.0))
-    places = np.flatnonzero(free)
     notes = [f"AT_BOUND: {names[i]} is at its bound" for i in np.flatnonzero(~free & ~likelihood.fixed)]
-
-    def increments(at: Array) -> Array:
-        likelihood.loglik(at)
-        return likelihood.increments.copy()
-
-    scores = np.zeros((likelihood.values.size, natural.size))
-    information = np.zeros((natural.size, natural.size))
-    for i in places:
-        scores[:, i] = (increments(natural + moves[i]) - increments(natural - moves[i])) / (2.0 * size[i])
-        for j in places[places <= i]:
-            both = [likelihood.loglik(natural + a * moves[i] + b * moves[j]) for a in (1, -1) for b in (1, -1)]
-            information[i, j] = information[j, i] = -(both[0] - both[1] - both[2] + both[3]) / (4.0 * size[i] * size[j])
+    information = information_of(likelihood.score_sums, natural, free)
+    scores = likelihood.scores(natural)[1]
     errors, more = errors_from(names, information, scores, free, likelihood.unit)
-    likelihood.loglik(natural)
     return errors, [*notes, *more]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.jumps import cpu, reference
+from kernels.jumps import cpu, garch_jump, reference
 
 POINT = (0.1, 0.8, 0.3, -0.5, 2.0)  # mean, variance, intensity, jump_mean, jump_variance
 
@@ -47,30 +47,53 @@ def test_scores_are_the_derivatives_of_each_return() -> None:
         np.testing.assert_allclose(scores[:, p], slope, rtol=1e-6, atol=1e-7)
 
 
+def model(seed: int, ar: int, ma: int) -> tuple[np.ndarray, np.ndarray]:
+    """(values, parameters in the kernel's order)."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=60) * np.where(random.random(60) < 0.1, 4.0, 1.0)
+    lags = random.uniform(-0.3, 0.3, ar + ma)
+    return values, np.array([0.02, *lags, 0.05, 0.1, 0.8, 0.05, 0.7, 0.4, -0.5, 3.0])
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 2), st.integers(0, 2))
 def test_garch_with_jumps_agrees_with_the_reference(seed: int, ar: int, ma: int) -> None:
-    random = np.random.default_rng(seed)
-    values = random.normal(size=60) * np.where(random.random(60) < 0.1, 4.0, 1.0)
-    phi, theta = random.uniform(-0.3, 0.3, ar), random.uniform(-0.3, 0.3, ma)
-    garch, jump = np.array([0.05, 0.1, 0.8]), np.array([0.05, 0.7, 0.4, -0.5, 3.0])
-    paths = [np.empty(60) for _ in range(5)]
-    found = cpu.garch_jump_filter(values, 0.02, phi, theta, garch, jump, 1.1, np.empty(60), *paths)
-    expected = reference.garch_jump_loglik(values, 0.02, phi, theta, garch, jump, 1.1)
-    assert found == pytest.approx(expected, rel=1e-10)
-    assert paths[4].sum() == pytest.approx(found, rel=1e-12)
+    values, parameters = model(seed, ar, ma)
+    paths, increments = np.empty((4, 60)), np.empty(60)
+    found = garch_jump.garch_jump_filter(values, parameters, ar, ma, 1.1, np.empty(60), paths, increments)
+    assert found == pytest.approx(reference.garch_jump_loglik(values, parameters, ar, ma, 1.1), rel=1e-10)
+    assert increments.sum() == pytest.approx(found, rel=1e-12)
+
+
+@pytest.mark.parametrize(("ar", "ma"), [(0, 0), (1, 0), (2, 2)])
+def test_garch_scores_are_the_derivatives_of_each_value(ar: int, ma: int) -> None:
+    values, parameters = model(7, ar, ma)
+    terms, paths, scores = np.empty(60), np.empty((4, 60)), np.empty((60, parameters.size))
+
+    def at(point: np.ndarray) -> np.ndarray:
+        found = np.empty(60)
+        garch_jump.garch_jump_filter(values, point, ar, ma, 1.1, terms, paths, found)
+        return found
+
+    increments, slopes = np.empty(60), np.empty_like(scores)
+    total = garch_jump.garch_jump_scores(values, parameters, ar, ma, 1.1, terms, paths, increments, slopes, scores)
+    np.testing.assert_array_equal(increments, at(parameters))
+    assert total == pytest.approx(increments.sum(), rel=1e-13)
+    for p in range(parameters.size):
+        step = np.zeros(parameters.size)
+        step[p] = 1e-6
+        slope = (at(parameters + step) - at(parameters - step)) / 2e-6
+        np.testing.assert_allclose(scores[:, p], slope, rtol=1e-5, atol=1e-6, err_msg=f"parameter {p}")
 
 
 def test_without_jumps_it_is_the_likelihood_of_arch() -> None:
     from arch.univariate import GARCH, ZeroMean
 
     values = np.random.default_rng(3).normal(size=500)
-    model = ZeroMean(values, volatility=GARCH(1, 0, 1))
-    fixed = model.fix([0.05, 0.1, 0.85])
-    paths = [np.empty(500) for _ in range(5)]
-    found = cpu.garch_jump_filter(
-        values, 0.0, np.empty(0), np.empty(0), np.array([0.05, 0.1, 0.85]), np.array([1e-14, 0.0, 0.0, 0.0, 1.0]),
-        float(fixed.conditional_volatility[0]) ** 2, np.empty(20), *paths,
-    )  # fmt: skip
+    fixed = ZeroMean(values, volatility=GARCH(1, 0, 1)).fix([0.05, 0.1, 0.85])
+    paths, increments = np.empty((4, 500)), np.empty(500)
+    parameters = np.array([0.0, 0.05, 0.1, 0.85, 1e-14, 0.0, 0.0, 0.0, 1.0])
+    start = float(fixed.conditional_volatility[0]) ** 2
+    found = garch_jump.garch_jump_filter(values, parameters, 0, 0, start, np.empty(20), paths, increments)
     assert found == pytest.approx(fixed.loglikelihood, abs=1e-8)
     np.testing.assert_allclose(np.sqrt(paths[1]), fixed.conditional_volatility, rtol=1e-12)
