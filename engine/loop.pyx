@@ -79,7 +79,7 @@ COUNTERS = (
 HISTOGRAMS = ("tick_to_order", "market_age")  # and slot.NAME for each slot
 
 cdef int64_t TIME_STEP_NS = 1_000_000
-cdef int64_t LINGER_NS = 20_000  # on shared cores: how long after the last input the loop looks before it sleeps
+cdef int64_t LINGER_NS = 0  # on shared cores: how long after the last input the loop looks before it sleeps
 
 
 def stamp_counter_ns():

@@ -27,7 +27,7 @@ cdef inline int64_t utc_ns() noexcept nogil:
 cdef class FeedLane:
     """One handler's way into the market ring. counters: this process's, with `records` and the histogram `accept`.
 
-    `rope` is the gateway's doorbell, once there is one: it is rung before the frame is read, so that a gateway that
+    `rope` is the gateway's doorbell, once there is one: it is rung after the core was woken, so that a gateway that
     sleeps is awake when the order comes that the frame may cause.
     """
 
@@ -46,13 +46,13 @@ cdef class FeedLane:
 
     cdef void take(self, const char *frame, int64_t size, int64_t received_ns) noexcept nogil:
         cdef int64_t count
-        if self.rope is not None:
-            self.rope.pull()
         self.frames += 1
         count = self._handler.accept_frame(frame, size, received_ns, -1)
         if count > 0 and self._producer.publish(self._handler.result, count) >= 0:
             record(self._accept, utc_ns() - received_ns)
             self._producer.wake()
+            if self.rope is not None:
+                self.rope.pull()
             add(self._records, count)
 
     def accept(self, const unsigned char[::1] frame, int64_t received_ns):

@@ -23,7 +23,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     orders_per_day: int = 200_000
     request_weight_per_minute: int = 6_000
     attempts_capacity: int = 65_536  # order numbers remembered; an open order is never forgotten
-    ring_watch_us: int = 50  # without an order: how long the order ring alone is watched before the sockets are
+    ring_watch_us: int = 50  # with a core of its own: how long the order ring alone is watched before the sockets are
     remembered_orders: int = 10_000  # finished ones, to tell a late repetition from news
 
     def __post_init__(self) -> None:

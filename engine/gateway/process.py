@@ -45,9 +45,10 @@ from ipc.messages import Action, Refusal, Source
 from ipc.ring import Consumer, Ring
 
 CONSUMER_NAME = "gateway"
+NO_LIMIT = 1 << 62
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
-SLEEP_S = 0.001  # on shared cores: how late an order may be found that neither the feed nor a report announced
+SLEEP_NS = 1_000_000  # on shared cores: how late an order may be found that neither the feed nor a report announced
 COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
 # order_age: from the feed's receipt of the frame that caused the order (recv returned) to the look at the order ring
 # that found it; handle: from there to the send called; tick_to_send: from the receipt to the send called
@@ -117,13 +118,11 @@ class Gateway:
         self._journal_path = files.journal_status
         self._journal: JournalStatus | None = None
         self._lane = self._make_lane(files)
-        self._sent: list[tuple[OrderMessage, int, int]] = []  # by the lane: request id, time; the session is told next
         self._health = Publisher(files.health_socket)
         self._beats, self._next_beat_ns = 0, 0
         self._stopping_since: float | None = None
         self._strategy = waiting.choose(settings.spinners)
         self._bell = Doorbell(files.gateway_bell)
-        self._failure: Exception | None = None
 
     def _attach(self, files: RunFiles) -> Consumer:
         """A held consumer after the last number attempted: number n lies at places 2 (n - 1) and 2 (n - 1) + 1."""
@@ -138,7 +137,8 @@ class Gateway:
         limits = session.limits if session else RateLimits(gateway)
         open_orders = session.open_orders if session else {}
         connection = session.connection if session else None
-        return OrderLane(self._consumer, self._attempts, self._halt, text, limits, connection, open_orders)
+        rings = [Ring.attach(files.ring(name)) for name in ("market", "reports") if files.ring(name).exists()]
+        return OrderLane(self._consumer, self._attempts, self._halt, text, limits, connection, open_orders, rings)
 
     # -- the life of the process --
 
@@ -168,30 +168,19 @@ class Gateway:
             await asyncio.sleep(0)
 
     async def _sleep_and_wake(self) -> None:
-        """On shared cores: asleep until the feed rings, a socket speaks, or a millisecond is over."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._bell.fileno(), self._woken)
-        self._publisher.on_published = lambda: loop.call_soon(self._woken)  # the core may answer a report
-        while not self._may_leave():
-            self._woken()
-            if self._failure is not None:
-                raise self._failure
-            self._beat(clock.utc_ns())
-            await asyncio.sleep(SLEEP_S)
-        loop.remove_reader(self._bell.fileno())
+        """On shared cores: asleep until the feed rings, a socket speaks, or a millisecond is over.
 
-    def _woken(self) -> None:
-        """Watches the order ring for a moment; what it finds goes out at once."""
-        self._bell.answer()
-        try:
-            while True:
-                self._turn(clock.utc_ns())
-                if not self._consumer.watch(waiting.BRIEF, self._settings.gateway.ring_watch_us / 1e6):
-                    self._bell.arm()
-                    if not self._consumer.pending:
-                        return
-        except Exception as error:  # the event loop would only note it; the process is to end by it
-            self._failure = error
+        The lane waits, not the event loop, whose way to an order is five times as long; the loop has its turn after.
+        """
+        loop: Any = asyncio.get_running_loop()
+        sockets = loop._get_backend_id()  # uvloop's own descriptor: readable when any of its sockets is
+        while not self._may_leave():
+            if self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, self._durable_number()):
+                self._remember_sent(self._lane.seen_ns)
+            now_ns = clock.utc_ns()
+            self._turn(now_ns)
+            self._beat(now_ns)
+            await asyncio.sleep(0)
 
     def ask_to_stop(self) -> None:
         """What lies in the order ring is still sent; then it leaves."""
@@ -253,40 +242,35 @@ class Gateway:
     def _turn(self, now_ns: int) -> bool:
         """One look at the order ring and at the venue; True when an order was handled."""
         found = False
-        while (number := self._lane.next()) > 0 and self._handle(number, now_ns):
-            self._lane.done()
+        while True:
+            if self._lane.pass_on(self._last_number, self._durable_number(), now_ns):
+                self._remember_sent(now_ns)
+            elif (number := self._lane.next()) > 0 and self._handle(number, now_ns):
+                self._lane.done()
+            else:
+                break
             found = True
-        self._remember_sent(now_ns)
         if number < 0:
             self._counters.increase("lapped", self._consumer.lost)
         self._venue.poll(now_ns)
         return found
 
-    def _handle(self, number: int, now_ns: int) -> bool:
-        """Sends or refuses the order at hand; False when it has to wait."""
-        if number <= self._last_number:
-            return True
-        if not self._is_durable(number) or not self._lane.has_room(number):
-            return False
-        if self._lane.may_send(now_ns):
-            self._mark(now_ns)
-            self._lane.send()
-            self._sent.append((read_order(self._lane.records()), self._lane.request_id, self._lane.send_called_ns))
-        else:
-            self._remember_sent(now_ns)
-            self._send(read_order(self._lane.records()), number, now_ns)
-        self._last_number = number
-        return True
-
-    def _mark(self, now_ns: int) -> None:
-        self._lane.mark(now_ns)
-
     def _remember_sent(self, now_ns: int) -> None:
-        """What the lane sent becomes known to the session: before anything else is asked of it, and before any answer."""
-        for order, request_id, called_ns in self._sent:
+        """What the lane has sent becomes known to the session: no answer can have been read before."""
+        for records, request_id, called_ns in self._lane.sent():
+            order = read_order(records)
             self._venue.submit(order, request_id)
             self._note_sent(order, called_ns, now_ns)
-        self._sent.clear()
+            self._last_number = order.order_id
+
+    def _handle(self, number: int, now_ns: int) -> bool:
+        """Sends or refuses one order that the lane left alone; False when it has to wait."""
+        if number > self._last_number:
+            if number > self._durable_number() or not self._lane.has_room(number):
+                return False
+            self._send(read_order(self._lane.records()), number, now_ns)
+            self._last_number = number
+        return True
 
     def _send(self, order: OrderMessage, number: int, now_ns: int) -> None:
         code = self._refusal(order)
@@ -318,11 +302,12 @@ class Gateway:
             return Refusal.GATEWAY_HALTED
         return self._venue.refusal(order)
 
-    def _is_durable(self, number: int) -> bool:
+    def _durable_number(self) -> int:
+        """The last order that may be sent as far as the journal is concerned."""
         if self._settings.durability == "ring":
-            return True
+            return NO_LIMIT
         if self._journal is None:
             if not self._journal_path.exists():
-                return False
+                return 0
             self._journal = JournalStatus(self._journal_path)
-        return self._journal.durable_order_number >= number
+        return self._journal.durable_order_number

@@ -1,7 +1,6 @@
 """Reports into the reports ring, in order, and the mark that a final one leaves in the record of attempts."""
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -21,7 +20,6 @@ class ReportPublisher:
     def __init__(self, producer: Producer, attempts: AttemptRecord, counters: Counters) -> None:
         self._producer, self._attempts, self._counters = producer, attempts, counters
         self.published = 0
-        self.on_published: Callable[[], object] = lambda: None
         self.stopping = False  # then a full ring is given up: the next gateway asks the venue again
 
     def publish(self, records: np.ndarray) -> None:
@@ -40,7 +38,6 @@ class ReportPublisher:
         attempt = self._attempts.attempt(number)
         if attempt is not None and is_final(records, attempt.quantity_lots):
             self._attempts.mark_finished(number)
-        self.on_published()
         return True
 
     def publish_refusal(self, attempt: Attempt, code: Refusal) -> None:

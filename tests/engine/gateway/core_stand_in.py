@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.gateway.attempts import AttemptRecord
 from engine.gateway.config import GatewaySettings
+from engine.gateway.lane import OrderLane
 from engine.gateway.process import Gateway, GatewayProcessSettings, main
 from engine.gateway.publisher import ReportPublisher
 from engine.gateway.session import BinanceSession
@@ -26,8 +27,6 @@ CONTEXT.set_forkserver_preload(["tests.engine.gateway.core_stand_in"])
 
 # where a gateway may be killed -> (class, method, whether the method runs before it dies)
 KILL_POINTS: dict[str, tuple[type, str, bool]] = {
-    "before_the_mark": (Gateway, "_mark", False),
-    "between_mark_and_send": (Gateway, "_mark", True),
     "after_the_send": (BinanceSession, "submit", True),
     "before_a_report": (ReportPublisher, "_send", False),
     "between_report_and_finish": (ReportPublisher, "_send", True),
@@ -35,9 +34,34 @@ KILL_POINTS: dict[str, tuple[type, str, bool]] = {
 }
 
 
+# where the order lane may be killed: it tells its witness
+LANE_POINTS = ("before_the_mark", "between_mark_and_send")
+
+
+def watch_lane(point: str, count: int) -> None:
+    """The gateway dies when its lane comes to this point for the count-th time."""
+    make_lane = Gateway._make_lane
+    passes = 0
+
+    def witness(place: str) -> None:
+        nonlocal passes
+        passes += place == point
+        if passes == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched(gateway: Gateway, files: RunFiles) -> OrderLane:
+        lane = make_lane(gateway, files)
+        lane.witness = witness
+        return lane
+
+    Gateway._make_lane = watched  # type: ignore[method-assign]
+
+
 def run_gateway(settings: GatewayProcessSettings, point: str, count: int) -> None:
     """A gateway that kills itself at the count-th pass of a point; "" for one that lives."""
-    if point:
+    if point in LANE_POINTS:
+        watch_lane(point, count)
+    elif point:
         owner, name, runs_first = KILL_POINTS[point]
         real = getattr(owner, name)
         passes = 0

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from engine.exchange.config import ExchangeSettings
+from engine.exchange.credentials import make_credentials
 from engine.exchange.server import ExchangeServer
 from engine.gateway.halt import HaltWord
 from engine.journal.status import JournalStatus
 from ipc.counters import Counters
-from ipc.messages import Action, Refusal, ReportKind, Side
-from tests.engine.gateway.conftest import BUSY
-from tests.engine.gateway.core_stand_in import KILL_POINTS, CoreStandIn
+from ipc.messages import Action, OrderType, Refusal, ReportKind, Side
+from tests.engine.gateway.conftest import BUSY, STILL
+from tests.engine.gateway.core_stand_in import KILL_POINTS, LANE_POINTS, CoreStandIn
 from tests.engine.gateway.trader import RUN_ID
 
 BUY, SELL = Side.BID, Side.ASK
@@ -39,6 +41,33 @@ async def test_order_travels_from_ring_to_venue_and_its_reports_back(
     counters = Counters.attach(core.files.counters("gateway"))
     assert (counters.value("sent"), counters.value("refused"), counters.value("reports")) == (2, 0, 2)
     assert counters.read("handle").count == 2
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "hmac"])
+async def test_orders_with_and_without_a_logged_on_session_end_alike(tmp_path: Path, kind: str) -> None:
+    """With Ed25519 the session logs on and orders take the lane; with HMAC each is signed, and none does."""
+    keys = make_credentials(tmp_path, kind=kind)
+    server = ExchangeServer(ExchangeSettings(flow=STILL, credentials_file=str(keys[0])))
+    await server.start()
+    core = CoreStandIn(tmp_path, server.address, keys[1])
+    core.start()
+    first = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+    maker = core.send(side=SELL, price_ticks=6_000_100, quantity_lots=50, order_type=OrderType.LIMIT_MAKER)
+    await core.reported(maker, ReportKind.ACCEPTED)
+    second = core.send(side=BUY, price_ticks=5_999_900, quantity_lots=70, action=Action.REPLACE, target=first)
+    await core.reported(second, ReportKind.ACCEPTED)
+    core.send(side=SELL, quantity_lots=10, order_type=OrderType.MARKET)
+    core.cancel(maker)
+    core.cancel(second)
+    await core.wait(lambda: all(known.final for known in core.orders.values()))
+    unknown = core.cancel(second)
+    await core.wait(lambda: ReportKind.CANCEL_REJECTED in core.orders[second].kinds)
+    await core.stop()
+    core.check(server)
+    await server.stop()
+    assert core.orders[first].kinds == [ReportKind.ACCEPTED, ReportKind.REPLACED]
+    counters = Counters.attach(core.files.counters("gateway"))
+    assert (counters.value("orders"), counters.value("refused")) == (unknown, 0)
 
 
 async def test_halt_word_refuses_new_orders_and_lets_cancels_pass(core: CoreStandIn, exchange: ExchangeServer) -> None:
@@ -86,7 +115,7 @@ async def test_without_a_venue_orders_are_refused_and_a_query_is_unknown(
 
 
 @pytest.mark.recovery
-@pytest.mark.parametrize("point", KILL_POINTS)
+@pytest.mark.parametrize("point", [*LANE_POINTS, *KILL_POINTS])
 async def test_killed_at_a_step_it_neither_loses_nor_doubles_an_order(
     core: CoreStandIn, exchange: ExchangeServer, point: str
 ) -> None:

@@ -1,0 +1,165 @@
+"""The order lane beside its references: the same text as msgspec's, the same mark as the record of attempts'."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.gateway.attempts import HEADER_BYTES, AttemptRecord
+from engine.gateway.config import GatewaySettings
+from engine.gateway.halt import HaltWord
+from engine.gateway.lane import OrderLane
+from engine.gateway.order_message import read_order
+from engine.gateway.order_params import cancel_params, order_params, replace_params
+from engine.gateway.order_text import OrderText
+from engine.gateway.orders import Order
+from engine.gateway.rate_limit import RateLimits
+from engine.gateway.symbols import Symbol
+from ipc.instruments import instrument
+from ipc.messages import Action, OrderType, Side, TimeInForce
+from ipc.ring import Ring
+from tests.engine.gateway.trader import RUN_ID, order_message
+
+TABLE = np.concatenate(
+    [
+        instrument("BTCUSDT.BINANCE", "BTCUSDT", "0.01", "0.00001"),
+        instrument("SHIBUSDT.BINANCE", "SHIBUSDT", "0.00000001", "1"),
+        instrument("ODDUSDT.BINANCE", "ODDUSDT", "0.25", "10"),
+    ]
+)
+WINDOW_MS, NOW_NS = 5_000, 1_790_000_000_123_456_789
+METHODS = {Action.NEW: "order.place", Action.CANCEL: "order.cancel", Action.REPLACE: "order.cancelReplace"}
+
+
+def reference_text(request_id: int, records: np.ndarray, timestamp_ms: int) -> bytes:
+    """The request as the session makes it without the lane."""
+    message = read_order(records)
+    symbol = Symbol(message.instrument, TABLE[message.instrument])
+    order = Order.of(message, symbol, f"{RUN_ID}-{message.order_id}", NOW_NS)
+    target = Order.of(message, symbol, f"{RUN_ID}-{message.target_order_id}", NOW_NS)
+    params: dict[str, Any] = {
+        Action.NEW: lambda: order_params(message, order),
+        Action.CANCEL: lambda: cancel_params(target),
+        Action.REPLACE: lambda: replace_params(message, order, target),
+    }[Action(message.action)]()
+    params["recvWindow"], params["timestamp"] = WINDOW_MS, timestamp_ms
+    return msgspec.json.encode({"id": request_id, "method": METHODS[Action(message.action)], "params": params})
+
+
+@given(
+    number=st.integers(1, 1 << 61),
+    row=st.integers(0, len(TABLE) - 1),
+    action=st.sampled_from([Action.NEW, Action.CANCEL, Action.REPLACE]),
+    side=st.sampled_from([Side.BID, Side.ASK]),
+    price_ticks=st.integers(0, 1 << 50),
+    quantity_lots=st.integers(0, 1 << 50),
+    order_type=st.sampled_from(OrderType),
+    time_in_force=st.sampled_from(TimeInForce),
+    request_id=st.integers(1, 1 << 61),
+    timestamp_ms=st.integers(0, 1 << 44),
+)
+def test_text_of_any_order_is_the_reference_byte_for_byte(
+    number: int, row: int, request_id: int, timestamp_ms: int, **fields: Any
+) -> None:
+    records = order_message(number, target=max(1, number - 1), **fields)
+    records["instrument"] = row
+    text = OrderText(TABLE, RUN_ID, WINDOW_MS)
+    assert text.text_of(request_id, records, timestamp_ms) == reference_text(request_id, records, timestamp_ms)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": Action.QUERY},
+        {"order_type": 9},
+        {"time_in_force": 9},
+        {"price_ticks": -1},
+        {"quantity_lots": -1},
+        {"quantity_lots": 1 << 62},
+    ],
+)
+def test_what_it_cannot_say_is_left_to_the_slow_way(fields: dict[str, Any]) -> None:
+    records = order_message(7, side=Side.BID, **fields)
+    records["instrument"] = 2  # a lot of 10: 2 ** 62 lots do not fit 64 bits
+    assert OrderText(TABLE, RUN_ID, WINDOW_MS).text_of(1, records, 0) == b""
+
+
+def test_an_instrument_beyond_the_table_is_left_to_the_slow_way() -> None:
+    records = order_message(7, side=Side.BID)
+    records["instrument"] = len(TABLE)
+    assert OrderText(TABLE, RUN_ID, WINDOW_MS).text_of(1, records, 0) == b""
+
+
+def test_a_run_id_that_no_client_id_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="run id of 65 bytes"):
+        OrderText(TABLE, "x" * 65, WINDOW_MS)
+
+
+class Way:
+    """A lane between an order ring of its own and no connection."""
+
+    def __init__(self, folder: Path) -> None:
+        ring = Ring.create(folder / "orders.ring", 64, lossy=False, epoch=1, consumers=["gateway"])
+        self.producer = ring.producer()
+        self.attempts = AttemptRecord(folder / "attempts", 16)
+        self.consumer = ring.consumer("gateway", 0, hold=True)
+        halt, settings = HaltWord(folder / "halt", create=True), GatewaySettings()
+        text = OrderText(TABLE, RUN_ID, WINDOW_MS)
+        self.lane = OrderLane(self.consumer, self.attempts, halt, text, RateLimits(settings), None, {})
+
+    def row(self, number: int) -> bytes:
+        return bytes(self.attempts.words[number % 16 * 8 : number % 16 * 8 + 8])
+
+
+def test_lane_marks_as_the_record_of_attempts_does(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    reference = AttemptRecord(tmp_path / "reference", 16)
+    for number in range(1, 5):
+        records = order_message(
+            number,
+            action=Action.REPLACE,
+            side=Side.ASK,
+            price_ticks=6_000_001,
+            quantity_lots=77,
+            order_type=OrderType.LIMIT_MAKER,
+            time_in_force=TimeInForce.FOK,
+            target=number + 40,
+        )
+        records["instrument"] = 4_000_000_000
+        way.producer.send(records)
+        assert way.lane.next() == number
+        way.lane.mark(NOW_NS + number)
+        reference.mark(read_order(way.lane.records()), NOW_NS + number)
+        with pytest.raises(ValueError, match=f"order number {number} was attempted before"):
+            way.lane.mark(NOW_NS)
+        way.lane.done()
+    assert way.lane.next() == 0
+    written = (tmp_path / "attempts").read_bytes()
+    assert written[HEADER_BYTES:] == (tmp_path / "reference").read_bytes()[HEADER_BYTES:]
+
+
+def test_row_of_an_unfinished_order_is_not_taken(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    way.producer.send(order_message(1, side=Side.BID))
+    assert way.lane.next() == 1
+    way.lane.mark(NOW_NS)
+    way.lane.done()
+    way.producer.send(order_message(17, side=Side.BID))
+    assert way.lane.next() == 17
+    assert not way.lane.has_room(17)
+    with pytest.raises(ValueError, match="the row of 1 is not finished"):
+        way.lane.mark(NOW_NS)
+    way.attempts.mark_finished(1)
+    assert way.lane.has_room(17)
+
+
+def test_without_a_connection_nothing_passes_and_nothing_is_marked(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    way.producer.send(order_message(1, side=Side.BID, quantity_lots=1))
+    assert way.lane.pass_on(0, 1 << 62, NOW_NS) == 0
+    assert way.lane.next() == 1
+    assert way.attempts.last_number() == 0
