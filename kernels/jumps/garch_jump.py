@@ -4,8 +4,8 @@
     variance_t  = omega + alpha residual_{t-1}^2 + beta variance_{t-1}, from a given start
     intensity_t = base + rho intensity_{t-1} + gamma (E[n_{t-1} | values to t-1] - intensity_{t-1})
 
-The intensity begins at base / (1 - rho). residual_t = value_t - centre_t holds the normal part and the jumps, these less
-their expectation intensity_t * jump_mean.
+The intensity begins at base / (1 - rho). residual_t = value_t - centre_t holds the normal part and the jumps, these
+less their expectation intensity_t * jump_mean.
 Sources: Chan and Maheu (2002), J. Business & Economic Statistics 20(3); Maheu and McCurdy (2004), J. Finance 59(2),
 eq. 4, 8-11. Derivatives are carried forward with the recursions; that of E[n | values] is a covariance over n.
 

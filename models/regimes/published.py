@@ -79,7 +79,7 @@ class RegimeStream:
         self.settings = settings
         self.versions: list[FitVersion] = []
         self.missing = 0
-        self._history: Array = np.empty(1024)
+        self._history: list[float] = []  # the last ones: never more than two windows
         self._count = 0
         self._next_fit = settings.minimum
         self._active: FitVersion | None = None
@@ -129,18 +129,17 @@ class RegimeStream:
         published.versions[at:end] = self._active.version
 
     def _remember(self, values: Array) -> None:
-        if self._count + values.size > self._history.size:
-            grown = np.empty(2 * (self._count + values.size))
-            grown[: self._count] = self._history[: self._count]
-            self._history = grown
-        self._history[self._count : self._count + values.size] = values
+        self._history.extend(values.tolist())
         self._count += values.size
+        window = self.settings.window
+        if window and len(self._history) > 2 * window:
+            del self._history[:-window]
 
     def _refit(self) -> None:
         """A new version from the values seen so far; used when it is healthy."""
         settings, before = self.settings, self._active
-        first = max(0, self._count - settings.window) if settings.window else 0
-        values = self._history[first : self._count].copy()
+        values = np.array(self._history[-settings.window :])
+        first = self._count - values.size
         fitted = fit(
             values, settings.kind, settings.states, seed=settings.seed, starts=settings.starts,
             warm=before.fit if before else None, errors=settings.errors,

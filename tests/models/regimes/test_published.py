@@ -8,7 +8,7 @@ import pytest
 
 from kernels.regimes import reference
 from models.faults import Fault
-from models.regimes import Published, RegimeSettings, RegimeStream, changes, fit_hmm, joined, publish
+from models.regimes import Published, RegimeSettings, RegimeStream, changes, fit_hmm, hidden_markov, joined, publish
 from models.regimes import published as module
 from tests.models.regimes.series import switching
 
@@ -167,6 +167,31 @@ def test_scaled_returns_publish_the_same_probabilities(returns: np.ndarray) -> N
     np.testing.assert_allclose(
         causal(1000.0 * returns).probabilities, causal(returns).probabilities, atol=1e-5, equal_nan=True
     )
+
+
+def test_permuted_starts_publish_the_same(returns: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, straight = causal(returns), hidden_markov.seeded_starts
+
+    def permuted(*arguments: Any) -> list[hidden_markov.Start]:
+        return [
+            hidden_markov.Start(
+                start.initial[::-1].copy(), start.transition[::-1, ::-1].copy(), start.means[::-1].copy(),
+                start.variances[::-1].copy(),
+            )
+            for start in straight(*arguments)
+        ]  # fmt: skip
+
+    monkeypatch.setattr(hidden_markov, "seeded_starts", permuted)
+    found = causal(returns)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-7, equal_nan=True)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+def test_stream_keeps_no_more_than_two_windows(returns: np.ndarray) -> None:
+    stream = RegimeStream(SETTINGS)
+    for value in returns:
+        stream.observe(value)
+        assert len(stream._history) <= 2 * SETTINGS.window
 
 
 def test_mixture_is_published_without_memory(returns: np.ndarray) -> None:
