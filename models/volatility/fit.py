@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.volatility.batch import COVARIANCES, Array, fit_batch
 from models.volatility.health import Health, health_of
+from models.volatility.notes import notes_of
 from models.volatility.spec import Spec
 
 TOLERANCE = 1e-13  # of the log-likelihood still to be gained
@@ -35,6 +36,7 @@ class VolatilityFit:
     residuals: Array  # (n,), returns minus mean
     standardised: Array  # (n,)
     next_variance: float
+    notes: tuple[str, ...]  # coded: AT_BOUND, SINGULAR, KINK, and why health is not ok
     n: int
     evaluations: int
     seconds: float
@@ -55,17 +57,22 @@ def fit(
         regressor_names=regressor_names, names=(name,) if name else (), threads=1, tolerance=TOLERANCE,
         warm=None if warm is None else np.atleast_2d(warm),
     )  # fmt: skip
+    parameters = dict(zip(batch.names, batch.parameters[0].tolist(), strict=True))
+    errors = {
+        kind: dict(zip(batch.names, batch.standard_errors[kind][0].tolist(), strict=True)) for kind in COVARIANCES
+    }
+    health = health_of(int(batch.codes[0]), float(batch.persistence[0]))
+    notes = notes_of(spec, parameters, errors, batch.standardised[0])
     return VolatilityFit(
         spec=spec,
-        parameters=dict(zip(batch.names, batch.parameters[0].tolist(), strict=True)),
-        standard_errors={
-            kind: dict(zip(batch.names, batch.standard_errors[kind][0].tolist(), strict=True)) for kind in COVARIANCES
-        },
+        parameters=parameters,
+        standard_errors=errors,
         covariances={kind: batch.covariances[0, i] for i, kind in enumerate(COVARIANCES)},
         loglik=float(batch.logliks[0]),
         converged=bool(batch.converged[0]),
         persistence=float(batch.persistence[0]),
-        health=health_of(int(batch.codes[0]), float(batch.persistence[0])),
+        health=health,
+        notes=notes if health.ok else (health.note, *notes),
         start_variance=float(batch.start_variances[0]),
         variances=batch.variances[0],
         residuals=batch.residuals[0],
