@@ -35,7 +35,7 @@ def _pair_terms(
         free = 1.0 - r * r
         both = one * one + e[j] * e[j]
         squares[j] += (both - 2.0 * r * one * e[j]) / free - both
-        products[j] *= free
+        products[j] *= free if free > 0.0 else np.nan
         own[j] = rest[j] + a * one * e[j] + b * own[j]
 
 

@@ -5,19 +5,21 @@ from models.dependence.correlation import nearest_correlation, positive_definite
 from models.dependence.covariance import Covariance, ewma_covariance, ledoit_wolf
 from models.dependence.fit import fit_ccc, fit_dcc
 from models.dependence.online import OnlineDependence
-from models.dependence.result import DependenceFit, Dynamics, Health
+from models.dependence.result import DependenceFit, Dynamics
+from models.dependence.second_step import CorrelationFit, fit_correlation
 
 __all__ = [
     "CopulaFit",
+    "CorrelationFit",
     "Covariance",
     "DependenceFit",
     "Dynamics",
-    "Health",
     "OnlineDependence",
     "copula_logliks",
     "ewma_covariance",
     "fit_ccc",
     "fit_copula",
+    "fit_correlation",
     "fit_dcc",
     "ledoit_wolf",
     "nearest_correlation",

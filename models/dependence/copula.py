@@ -18,9 +18,9 @@ from scipy.stats import rankdata
 from kernels.dependence.ranks import kendall_taus
 from models.dependence.correlation import FLOOR, nearest_correlation
 from models.dependence.data import checked
-from models.dependence.result import Health
 from models.dependence.standard_errors import invert
 from models.faults import DataFault, Fault
+from models.volatility.health import Health
 
 Floats = NDArray[np.float64]
 LEAST_NU, LARGEST_NU = 2.01, 200.0
@@ -233,10 +233,13 @@ def nu_error(u: Floats, correlation: Floats, nu: float) -> float:
 
 
 def health_of(nu: float, converged: bool) -> Health:
+    """OK, AT_BOUND (usable) or NOT_CONVERGED."""
     if not converged:
-        return Health(False, "NOT_CONVERGED", "the likelihood was still rising when the search stopped")
-    if not math.isinf(nu) and nu > 0.99 * LARGEST_NU:
-        return Health(True, "AT_BOUND", f"nu at {nu:.0f}: the data do not tell this t copula from a Gaussian one")
-    if nu < 1.01 * LEAST_NU:
-        return Health(True, "AT_BOUND", f"nu at its least, {LEAST_NU}")
-    return Health(True, "OK", "converged")
+        code, note = "NOT_CONVERGED", "the likelihood was still rising when the search stopped"
+    elif not math.isinf(nu) and nu > 0.99 * LARGEST_NU:
+        code, note = "AT_BOUND", f"nu at {nu:.0f}: the data do not tell this t copula from a Gaussian one"
+    elif nu < 1.01 * LEAST_NU:
+        code, note = "AT_BOUND", f"nu at its least, {LEAST_NU}"
+    else:
+        return Health(ok=True, code="OK", note="")
+    return Health(ok=code == "AT_BOUND", code=code, note=f"{code}: {note}")

@@ -58,9 +58,7 @@ class FirstStep:
 
     @property
     def correlation(self) -> Floats:
-        correlation = normalised(self.target)
-        np.fill_diagonal(correlation, 1.0)
-        return correlation
+        return unit_diagonal(self.target)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def first_step(
 
 def two_step_ccc(first: FirstStep) -> Estimate:
     """Margins one by one, then the correlations of the standardised residuals."""
-    singular_refused(first)
+    singular_refused(first.correlation, first.names, len(first.state.residuals))
     errors, labels, parameters, _, notes = static_part(first)
     dynamics = dynamics_with(first.correlation, first.negative_target, np.zeros(2))
     sample = CorrelationLikelihood(first.state.standardised, dynamics.target, dynamics.negative_target)
@@ -145,7 +143,7 @@ def second_step(
     first: FirstStep, asymmetric: bool, warm: DependenceFit | None
 ) -> tuple[CorrelationLikelihood, DynamicsEstimate]:
     """Dynamics by the likelihood of all series at once."""
-    singular_refused(first)
+    singular_refused(first.correlation, first.names, len(first.state.residuals))
     sample = CorrelationLikelihood(first.state.standardised, first.target, first.negative_target)
     asymmetry = asymmetry_of(first.target, first.negative_target) if asymmetric else None
     return sample, fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
@@ -153,7 +151,7 @@ def second_step(
 
 def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None) -> Estimate:
     """Dynamics by the likelihoods of all pairs; the target may be singular, then it is repaired with a note."""
-    twins_refused(first)
+    twins_refused(first.correlation, first.names)
     repaired, note = positive_definite(first.target)
     sample = CompositeLikelihood(first.state.standardised, first.target, first.negative_target)
     asymmetry = asymmetry_of(repaired, first.negative_target) if asymmetric else None
@@ -239,23 +237,29 @@ def with_dynamics(estimate: Estimate, second: DynamicsEstimate, errors: dict[str
     )
 
 
-def singular_refused(first: FirstStep) -> None:
+def singular_refused(correlation: Floats, names: Sequence[str], n: int) -> None:
     """DataFault naming the series whose combination has no variance: no likelihood of all of them exists."""
-    smallest = float(np.linalg.eigvalsh(first.correlation)[0])
+    smallest = float(np.linalg.eigvalsh(correlation)[0])
     if smallest < SINGULAR:
         raise DataFault(
-            f"{', '.join(collinear(first.correlation, first.names))}: linearly dependent (smallest eigenvalue of the "
-            f"correlations {smallest:.1e}, {len(first.state.residuals)} rows of {len(first.names)} series); drop one "
-            "of them or use more rows"
+            f"{', '.join(collinear(correlation, names))}: linearly dependent (smallest eigenvalue of the correlations "
+            f"{smallest:.1e}, {n} rows of {len(names)} series); drop one of them or use more rows"
         )
 
 
-def twins_refused(first: FirstStep) -> None:
+def twins_refused(correlation: Floats, names: Sequence[str]) -> None:
     """DataFault naming two series that are one: their pair has no likelihood."""
-    below = np.tril(np.abs(first.correlation), -1)
-    i, j = np.unravel_index(int(np.argmax(below)), below.shape)
+    below = np.tril(np.abs(correlation), -1)
+    i, j = divmod(int(np.argmax(below)), len(below))
     if 1.0 - below[i, j] ** 2 < SINGULAR:
-        raise DataFault(f"{first.names[j]} and {first.names[i]} move as one: drop one of them")
+        raise DataFault(f"{names[j]} and {names[i]} move as one: drop one of them")
+
+
+def unit_diagonal(target: Floats) -> Floats:
+    """The correlations in a matrix of second moments."""
+    correlation = normalised(target)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 def dynamics_of(fit: DependenceFit | None, asymmetric: bool) -> Floats | None:

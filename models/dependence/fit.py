@@ -17,9 +17,9 @@ from models.dependence.estimators import (
     two_step_ccc,
     two_step_dcc,
 )
-from models.dependence.result import DependenceFit, Health, next_correlation
+from models.dependence.result import DependenceFit, judged, next_correlation
 from models.dependence.standard_errors import KINDS
-from models.dependence.two_step import LARGEST_PERSISTENCE, persistence_of
+from models.dependence.two_step import persistence_of
 from models.faults import Fault
 
 Floats = NDArray[np.float64]
@@ -108,7 +108,7 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
         composite_loglik=estimate.composite_loglik,
         converged=estimate.converged,
         persistence=own if model == "dcc" else margins,
-        health=health_of(estimate, margins, own),
+        health=judged(estimate.converged and bool(np.isfinite(estimate.loglik)), estimate.at_bound, margins, own),
         dynamics=dynamics,
         correlation=correlation,
         covariance=correlation * np.outer(deviations, deviations),
@@ -121,20 +121,6 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
         seconds=time.perf_counter() - began,
         notes=estimate.notes if note is None else (*estimate.notes, note),
     )
-
-
-def health_of(estimate: Estimate, margins: float, persistence: float) -> Health:
-    """`margins`: the largest alpha + beta; `persistence` of the correlations."""
-    if not estimate.converged or not np.isfinite(estimate.loglik):
-        return Health(False, "NOT_CONVERGED", "the search stopped before the likelihood was at its top")
-    if margins >= 1.0 or persistence >= 1.0:
-        return Health(
-            False, "NOT_STATIONARY", f"largest alpha + beta {margins:.6f}, persistence of correlation {persistence:.6f}"
-        )
-    if estimate.at_bound or persistence > LARGEST_PERSISTENCE - 1e-9:
-        where = ", ".join(estimate.at_bound) or "a + b = 1"
-        return Health(True, "AT_BOUND", f"at the edge of what is allowed: {where}; no standard error there")
-    return Health(True, "OK", "converged, stationary")
 
 
 def chosen(estimator: str, allowed: tuple[str, ...]) -> None:

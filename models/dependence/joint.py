@@ -61,8 +61,8 @@ class JointModel:
 
     def bounds(self) -> list[tuple[float | None, float | None]]:
         out: list[tuple[float | None, float | None]] = []
-        for size in self.margins.sizes:
-            out += [(None, None)] * (size - 3) + [(1e-14, None), (0.0, 1.0), (0.0, 1.0)]
+        for size, variance in zip(self.margins.sizes, self.margins.equations.returns.var(axis=0), strict=True):
+            out += [(None, None)] * (size - 3) + [(1e-8 * float(variance), None), (0.0, 1.0), (0.0, 1.0)]
         return out + [(-1.0, 1.0)] * (self.series * (self.series - 1) // 2) + [(0.0, 1.0)] * self.dynamics
 
 

@@ -6,17 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.dependence.cpu import correlation_of, dcc_path
+from models.volatility.health import Health
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Health:
-    """Whether the fit may be used: `code` OK, NOT_CONVERGED, NOT_STATIONARY or AT_BOUND, `note` in words."""
-
-    ok: bool
-    code: str
-    note: str
+AT_UNIT_ROOT = 1.0 - 1.1e-6  # the search stops at a persistence of 1 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -90,3 +83,18 @@ def next_correlation(standardised: Floats, dynamics: Dynamics) -> tuple[Floats, 
     correlation = np.empty_like(quasi)
     correlation_of(quasi, correlation)
     return correlation, quasi
+
+
+def judged(converged: bool, at_bound: tuple[str, ...], margins: float, persistence: float) -> Health:
+    """OK, AT_BOUND (usable), NOT_CONVERGED or NOT_STATIONARY. `margins`: largest alpha + beta; then of correlation."""
+    if not converged:
+        code, note = "NOT_CONVERGED", "the search stopped before the likelihood was at its top"
+    elif margins >= 1.0 or persistence >= 1.0:
+        code = "NOT_STATIONARY"
+        note = f"largest alpha + beta {margins:.6f}, persistence of correlation {persistence:.6f}"
+    elif at_bound or persistence > AT_UNIT_ROOT:
+        where = ", ".join(at_bound) or "a + b = 1"
+        code, note = "AT_BOUND", f"at the edge of what is allowed, no standard error there: {where}"
+    else:
+        return Health(ok=True, code="OK", note="")
+    return Health(ok=code == "AT_BOUND", code=code, note=f"{code}: {note}")

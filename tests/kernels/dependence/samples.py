@@ -23,3 +23,10 @@ def moments(standardised):
     """What Q is targeted on: mean of e e' and of min(e, 0) min(e, 0)'."""
     negative = np.minimum(standardised, 0.0)
     return standardised.T @ standardised / len(standardised), negative.T @ negative / len(standardised)
+
+
+def admissible(share, target, negative_target, a, b):
+    """g at `share` of what keeps every Q positive definite: 1 - a - b - g d > 0, d the largest relative eigenvalue."""
+    root = np.linalg.inv(np.linalg.cholesky(target))
+    largest = np.linalg.eigvalsh(root @ negative_target @ root.T)[-1]
+    return share * (1 - a - b) / max(largest, 1e-12)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernels.dependence import cpu, reference
 from kernels.dependence.likelihood import dcc_loglik, likelihood_work
 from kernels.dependence.scores import dcc_scores
-from tests.kernels.dependence.samples import moments, random_correlation, residuals
+from tests.kernels.dependence.samples import admissible, moments, random_correlation, residuals
 
 SAMPLES = {
     "seed": st.integers(0, 2**32 - 1),
@@ -16,9 +16,9 @@ SAMPLES = {
     "n": st.integers(20, 60),
     "a": st.floats(0.0, 0.2),
     "b": st.floats(0.0, 0.7),
-    "g": st.sampled_from([0.0, 0.03]),
+    "share": st.sampled_from([0.0, 0.3, 0.9]),
 }
-FEW = SAMPLES | {"assets": st.integers(2, 5)}  # where Q stays positive definite for any g drawn
+FEW = SAMPLES | {"assets": st.integers(2, 5)}
 
 
 def loglik(standardised, target, negative_target, a, b, g):
@@ -29,10 +29,10 @@ def loglik(standardised, target, negative_target, a, b, g):
 
 @settings(max_examples=40, deadline=None)
 @given(**SAMPLES)
-def test_compiled_likelihood_equals_its_reference(*, seed, assets, n, a, b, g):
+def test_compiled_likelihood_equals_its_reference(*, seed, assets, n, a, b, share):
     standardised = residuals(np.random.default_rng(seed), n, assets)
     target, negative = moments(standardised)
-    g = g if assets < 6 else 0.0
+    g = admissible(share, target, negative, a, b)
     expected = reference.dcc_logliks(standardised, target, negative, a, b, g).sum()
     assert loglik(standardised, target, negative, a, b, g) == pytest.approx(expected, rel=1e-8, abs=1e-9)
 
@@ -70,10 +70,11 @@ def test_likelihood_is_not_finite_when_a_quasi_correlation_is_not_positive_defin
 
 @settings(max_examples=20, deadline=None)
 @given(**FEW)
-def test_permuting_assets_leaves_the_likelihood_and_permutes_the_path(*, seed, assets, n, a, b, g):
+def test_permuting_assets_leaves_the_likelihood_and_permutes_the_path(*, seed, assets, n, a, b, share):
     rng = np.random.default_rng(seed)
     standardised = residuals(rng, n, assets)
     target, negative = moments(standardised)
+    g = admissible(share, target, negative, a, b)
     order = rng.permutation(assets)
     turned = np.ascontiguousarray(standardised[:, order])
     pair = np.ix_(order, order)
@@ -87,12 +88,13 @@ def test_permuting_assets_leaves_the_likelihood_and_permutes_the_path(*, seed, a
 
 @settings(max_examples=20, deadline=None)
 @given(**SAMPLES)
-def test_compiled_path_equals_its_reference_and_is_positive_definite(*, seed, assets, n, a, b, g):
+def test_compiled_path_equals_its_reference_and_is_positive_definite(*, seed, assets, n, a, b, share):
     standardised = residuals(np.random.default_rng(seed), n, assets)
     target, negative = moments(standardised)
+    g = admissible(share, target, negative, a, b)
     path, quasi = np.empty((n + 1, assets, assets)), np.zeros((assets, assets))
-    cpu.dcc_path(standardised, target, negative, a, b, 0.1 * g, quasi, path)
-    expected = reference.quasi_correlations(standardised, target, negative, a, b, 0.1 * g)
+    cpu.dcc_path(standardised, target, negative, a, b, g, quasi, path)
+    expected = reference.quasi_correlations(standardised, target, negative, a, b, g)
     np.testing.assert_allclose(path, reference.correlations(expected), atol=1e-12)
     np.testing.assert_allclose(np.tril(quasi), np.tril(expected[-1]), atol=1e-12)
     assert np.linalg.eigvalsh(path)[:, 0].min() > -1e-12
@@ -101,10 +103,11 @@ def test_compiled_path_equals_its_reference_and_is_positive_definite(*, seed, as
 
 @settings(max_examples=15, deadline=None)
 @given(**FEW)
-def test_scores_are_the_derivatives_of_the_reference(*, seed, assets, n, a, b, g):
+def test_scores_are_the_derivatives_of_the_reference(*, seed, assets, n, a, b, share):
     rng = np.random.default_rng(seed)
     standardised = residuals(rng, n, assets)
-    target, a, g = random_correlation(rng, assets) + 0.3 * np.eye(assets), 0.02 + a, 0.3 * g
+    target, a = random_correlation(rng, assets) + 0.3 * np.eye(assets), 0.02 + a
+    g = 0.5 * admissible(share, target, moments(standardised)[1], a, b)
     owners = rng.integers(0, assets, 4)
     slopes = rng.normal(size=(n, 4))
     got = scores_of(standardised, slopes, owners, target, (a, b, g))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from models.dependence import fit_ccc, fit_dcc
+from models.dependence import fit_ccc, fit_correlation, fit_dcc
 from models.faults import DataFault, Fault
-from models.volatility import Spec, fit
+from models.panel import read_panel, returns_of
+from models.volatility import Spec, fit, fit_batch
 from tests.models.dependence.simulated import ALPHA, BETA, OMEGA, dcc_returns
 
 DYNAMICS = {"dcc.a": 0.04, "dcc.b": 0.93}
@@ -186,3 +187,48 @@ def test_arguments_that_cannot_be_used_are_refused(returns, arguments, text):
 def test_joint_likelihood_of_too_many_series_is_refused():
     with pytest.raises(Fault, match="31 series: the joint likelihood takes at most 30"):
         fit_dcc(dcc_returns(200, 31), estimator="joint")
+
+
+def test_joint_likelihood_of_tiny_returns_is_that_of_large_ones(returns):
+    here = fit_dcc(returns[:600, :2], estimator="joint")
+    there = fit_dcc(1e-6 * returns[:600, :2], estimator="joint")
+    assert there.converged
+    assert there.loglik == pytest.approx(here.loglik + 1_200 * np.log(1e6), abs=1e-3)
+    assert there.parameters["dcc.b"] == pytest.approx(here.parameters["dcc.b"], abs=1e-3)
+
+
+def test_series_on_a_bound_does_not_spoil_the_errors_of_the_rest(data):
+    panel = read_panel([data / "panels" / "stocks20_daily_1989-2018.csv.gz"], columns=["UAA", "BBY", "JPM", "BAC"])
+    rows = returns_of(panel, are_returns=False)
+    fitted = fit_dcc(rows.values, names=rows.names, window=895)
+    assert fitted.health.ok
+    assert fitted.health.code == "AT_BOUND"
+    assert np.isnan(fitted.standard_errors["robust"]["BBY.beta"])
+    assert 0 < fitted.standard_errors["robust"]["dcc.a"] < 0.05
+    assert 0 < fitted.standard_errors["robust"]["corr.JPM.BAC"] < 0.05
+
+
+@pytest.mark.parametrize("estimator", ["two-step", "composite"])
+def test_second_step_alone_is_the_second_step_of_the_whole(returns, estimator):
+    whole = fit_dcc(returns, estimator=estimator)
+    alone = fit_correlation(whole.standardised, estimator=estimator)
+    assert alone.health.code == "OK"
+    assert alone.notes[0].startswith("MARGINS_KNOWN: ")
+    for label in DYNAMICS:
+        assert alone.parameters[label] == pytest.approx(whole.parameters[label], abs=1e-9)
+        assert alone.standard_errors["robust"][label] == pytest.approx(whole.standard_errors["robust"][label], rel=0.35)
+    np.testing.assert_allclose(alone.correlation, whole.correlation, atol=1e-9)
+    np.testing.assert_allclose(alone.correlations[7], whole.correlations[7], atol=1e-9)
+    again = fit_correlation(whole.standardised, estimator=estimator, warm=alone, window=2_400)
+    assert again.parameters["dcc.b"] == pytest.approx(alone.parameters["dcc.b"], abs=0.02)
+
+
+def test_second_step_takes_residuals_of_another_volatility_model(returns):
+    margins = fit_batch(np.ascontiguousarray(returns.T), Spec(process="gjr", errors="t"))
+    found = fit_correlation(margins.standardised.T, asymmetric=True)
+    assert found.health.ok
+    assert abs(found.parameters["dcc.b"] - 0.93) < 0.05
+    with pytest.raises(DataFault, match="move as one"):
+        fit_correlation(margins.standardised.T[:, [0, 1, 0]], estimator="composite")
+    with pytest.raises(Fault, match="must be one of two-step, composite"):
+        fit_correlation(margins.standardised.T, estimator="joint")
