@@ -148,16 +148,21 @@ class BayesianChanges:
 
 
 def bayesian_alarms(values: ArrayLike, settings: BayesianSettings) -> tuple[list[Alarm], RunLengths]:
-    """(changes announced, run lengths) of values (n,): a recent change became likelier than not, and was not before."""
+    """(changes announced, run lengths) of values (n,): a recent change became likelier than not, and was not before.
+
+    The same run is announced once: another must begin more than `recent` observations after it.
+    """
     series = np.ascontiguousarray(values, dtype=np.float64)
     found = BayesianChanges(settings).observe(series)
     likely = found.recent > 0.5
     rises = np.flatnonzero(likely[1:] & ~likely[:-1]) + 1
     settled = np.flatnonzero(found.likeliest > settings.recent)
     begun = int(settled[0]) if settled.size else series.size  # before, every run is short because the data is
-    alarms = []
+    alarms: list[Alarm] = []
     for t in rises[rises > begun]:
         since = int(t - found.newest[t]) + 1
+        if alarms and since <= alarms[-1].since + settings.recent:
+            continue  # the run that was announced already
         alarms.append(Alarm(int(t), "bayesian", side_of(series, since, int(t)), since))
     return alarms, found
 

@@ -25,7 +25,7 @@ Kind = Literal["hmm", "mixture"]
 MOST_STATES = 8
 OBSERVATIONS_PER_STATE = 50
 SMALLEST_WEIGHT = 5.0  # expected observations below which a state is one or two outliers
-VARIANCE_FLOOR = 1e-8  # of the variance of the series
+VARIANCE_FLOOR = 1e-4  # of the variance of the series: a state below 1 % of its deviation is one repeated value
 SHORT_ITERATIONS = 30
 ITERATIONS = 2_000
 LARGEST = 1e100  # no return is
@@ -43,6 +43,18 @@ class Start:
 
     def copy(self) -> "Start":
         return Start(self.initial.copy(), self.transition.copy(), self.means.copy(), self.variances.copy())
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where EM came to an end: parameters of the standardised series, the filter (n, states) under them, its health."""
+
+    point: Start
+    loglik: float
+    iterations: int
+    converged: bool
+    filtered: Array
+    health: Health
 
 
 @dataclass(frozen=True)
@@ -146,9 +158,13 @@ def fit(
     candidates = [*seeded_starts(standardised, kind, states, starts, seed)]
     if warm is not None and warm.states == states and warm.kind == kind and np.isfinite(warm.loglik):
         candidates.append(warm_start(warm, centre, scale))
-    found, loglik, iterations, converged, filtered = best_of(standardised, kind, candidates)
-    health = judged(found, filtered, converged, standardised)
+    best, passed = best_of(standardised, kind, candidates)
+    found, health = best.point, best.health
     notes = [] if health.ok else [f"{health.code}: {health.note}"]
+    if passed:
+        notes.append(
+            f"SPURIOUS_MAXIMUM: {passed} of {len(candidates)} starts led to a likelier fit that was not healthy"
+        )
     notes += indistinct(found)
     tables: dict[str, dict[str, float]] = {}
     if errors:
@@ -163,12 +179,12 @@ def fit(
         means=centre + scale * found.means,
         variances=scale * scale * found.variances,
         standard_errors=tables,
-        loglik=loglik - seen.size * float(np.log(scale)),
-        converged=converged,
+        loglik=best.loglik - seen.size * float(np.log(scale)),
+        converged=best.converged,
         health=health,
         n=int(seen.size),
-        iterations=iterations,
-        last_probabilities=filtered[-1].copy(),
+        iterations=best.iterations,
+        last_probabilities=best.filtered[-1].copy(),
         notes=tuple(notes),
         seconds=time.perf_counter() - began,
     )
@@ -217,32 +233,42 @@ def warm_start(fit: HmmFit, centre: float, scale: float) -> Start:
     """An earlier fit in standardised units; nothing that EM could never leave again (a probability of 0)."""
     transition = (fit.transition + 1e-6) / (1.0 + 1e-6 * fit.states)
     initial = transition[0].copy() if fit.kind == "mixture" else np.full(fit.states, 1.0 / fit.states)
-    variances = np.maximum(fit.variances / (scale * scale), 100.0 * VARIANCE_FLOOR)
+    variances = np.maximum(fit.variances / (scale * scale), 10.0 * VARIANCE_FLOOR)
     return Start(initial, transition, (fit.means - centre) / scale, variances)
 
 
-def best_of(values: Array, kind: Kind, candidates: Sequence[Start]) -> tuple[Start, float, int, bool, Array]:
-    """Short runs, a long one from the best: (ordered by volatility, log-likelihood, iterations, converged, filter)."""
-    filtered = np.empty((values.size, candidates[0].means.size))
-    increments = np.empty(values.size)
+def best_of(values: Array, kind: Kind, candidates: Sequence[Start]) -> tuple[Maximum, int]:
+    """(the best healthy maximum, how many better ones were not): short runs, then long ones, the likeliest first.
 
-    def run(start: Start, iterations: int) -> tuple[float, int, bool]:
-        found: tuple[float, int, bool] = cpu.expectation_maximisation(
-            values, start.initial, start.transition, start.means, start.variances,
-            VARIANCE_FLOOR, kind == "mixture", iterations, TOLERANCE, filtered, increments,
-        )  # fmt: skip
-        return found
-
+    A likelihood without bound has spurious maxima where a state collapses (Day 1969): they are passed over as long as
+    another start leads elsewhere. When none does, the likeliest is returned, its health saying what is wrong.
+    """
     tried = [candidate.copy() for candidate in candidates]
-    logliks = [run(start, SHORT_ITERATIONS)[0] for start in tried]
-    best = tried[int(np.argmax(np.nan_to_num(logliks, nan=-np.inf)))]
-    loglik, iterations, converged = run(best, ITERATIONS)
-    order = np.argsort(best.variances, kind="stable")
-    ordered = Start(
-        best.initial[order], np.ascontiguousarray(best.transition[np.ix_(order, order)]),
-        best.means[order], best.variances[order],
+    logliks = [maximum(values, kind, start, SHORT_ITERATIONS).loglik for start in tried]
+    first: Maximum | None = None
+    for passed, place in enumerate(np.argsort(-np.nan_to_num(logliks, nan=-np.inf), kind="stable")):
+        found = maximum(values, kind, tried[place], ITERATIONS)
+        if found.health.ok:
+            return found, passed
+        first = first or found
+    assert first is not None
+    return first, 0
+
+
+def maximum(values: Array, kind: Kind, start: Start, iterations: int) -> Maximum:
+    """EM from a start, which is overwritten; the result's states are ordered by volatility."""
+    filtered, increments = np.empty((values.size, start.means.size)), np.empty(values.size)
+    loglik, taken, converged = cpu.expectation_maximisation(
+        values, start.initial, start.transition, start.means, start.variances,
+        VARIANCE_FLOOR, kind == "mixture", iterations, TOLERANCE, filtered, increments,
     )  # fmt: skip
-    return ordered, loglik, iterations, converged, np.ascontiguousarray(filtered[:, order])
+    order = np.argsort(start.variances, kind="stable")
+    point = Start(
+        start.initial[order], np.ascontiguousarray(start.transition[np.ix_(order, order)]),
+        start.means[order], start.variances[order],
+    )  # fmt: skip
+    filtered = np.ascontiguousarray(filtered[:, order])
+    return Maximum(point, loglik, taken, converged, filtered, judged(point, filtered, converged, values))
 
 
 # -- what may go wrong -----------------------------------------------------------------------------------------------
@@ -287,7 +313,9 @@ def judged(found: Start, filtered: Array, converged: bool, values: Array) -> Hea
     weights = filtered[~np.isnan(values)].sum(axis=0)
     for i in range(found.means.size):
         if found.variances[i] <= 1.01 * VARIANCE_FLOOR:
-            return unhealthy("DEGENERATE_STATE", f"state {i} has collapsed on one value (many equal returns)")
+            return unhealthy(
+                "DEGENERATE_STATE", f"state {i} has collapsed on one value: many equal returns; take longer bars"
+            )
         if weights[i] < SMALLEST_WEIGHT:
             return unhealthy("DEGENERATE_STATE", f"state {i} holds {weights[i]:.1f} observations: fewer states")
     if not converged:

@@ -186,13 +186,22 @@ def states_of(last: "FitVersion", published: "Published") -> list[dict[str, Any]
             "mean": float(fit.means[i]),
             "volatility": float(fit.volatilities[i]),
             "persistence": float(fit.transition[i, i]),
-            "expected_duration": float(1.0 / max(1.0 - fit.transition[i, i], 1e-12)),
+            "expected_duration": duration(float(fit.transition[i, i])),
             "stationary": float(fit.stationary[i]),
             "published_share": float((labels == i).mean()),
             "probability": float(published.probabilities[-1, i]),
         }
         for i in range(fit.states)
     ]
+
+
+def duration(persistence: float) -> float | None:
+    """Observations a state lasts on average; None for one that is never left."""
+    return 1.0 / (1.0 - persistence) if persistence < 1.0 - 1e-9 else None
+
+
+def bars(count: float | None) -> str:
+    return "for good" if count is None else f"{count:,.1f}"
 
 
 def version_row(version: "FitVersion", returns: "Panel") -> dict[str, Any]:
@@ -245,7 +254,7 @@ def human(result: dict[str, Any]) -> str:
             f"{state['mean']:+.4%}",
             f"{state['volatility']:.3%}",
             f"{state['persistence']:.4f}",
-            f"{state['expected_duration']:,.1f}",
+            bars(state["expected_duration"]),
             f"{state['published_share']:.1%}",
             f"{state['probability']:.1%}",
         ]

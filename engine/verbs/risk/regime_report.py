@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.replay.report_charts import GRID, INK, MUTED, POINTS, Chart, axis, figure, milliseconds, thin
 from engine.replay.report_page import Figure, Page, Table, write_page
+from engine.verbs.risk.regime import bars
 
 if TYPE_CHECKING:
     from models.panel import Panel
@@ -73,7 +74,7 @@ def figures(result: dict[str, Any], last: "FitVersion") -> list[Figure]:
     return [
         Figure("state now", str(now["state"]), f"probability {now['probability']:.1%}"),
         Figure("its volatility", f"{now['volatility']:.2%}", "per observation"),
-        Figure("expected to last", f"{now['expected_duration']:,.0f}", "observations in all"),
+        Figure("expected to last", bars(now["expected_duration"]), "observations in all"),
         Figure("changes of regime", f"{len(result['changes']):,}", "as published"),
         Figure("fits", f"{len(result['fit_versions']):,}", f"the last in use: version {last.version}"),
         Figure("label jumps", f"{result['label_jumps']}", "states that changed their place"),
@@ -173,7 +174,7 @@ def states_table(result: dict[str, Any]) -> Table:
         [
             [
                 str(state["state"]), f"{state['mean']:+.4%}", f"{state['volatility']:.3%}",
-                f"{state['persistence']:.4f}", f"{state['expected_duration']:,.1f}", f"{state['stationary']:.1%}",
+                f"{state['persistence']:.4f}", bars(state["expected_duration"]), f"{state['stationary']:.1%}",
                 f"{state['published_share']:.1%}",
             ]
             for state in result["states"]
