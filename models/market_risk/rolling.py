@@ -15,10 +15,11 @@ from models.market_risk.euler import unit_quantiles
 from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.parametric import t_dof
 from models.market_risk.simulation import Scenarios, constant_process, copula_draws
-from models.volatility import Spec, filter_batch, fit_batch
+from models.volatility import Spec, fit_batch
 from models.volatility.health import EWMA_DECAY, OK
 
 GJR_T = Spec(process="gjr", errors="t", mean="constant", start_variance="backcast")
+NAMES = ("mu", "omega", "alpha", "gamma", "beta", "nu")
 SIMULATED = 100_000  # standardised draws behind a Monte Carlo forecast
 
 
@@ -124,24 +125,29 @@ class Filtered:
 
 
 def filter_refits(rolling: Rolling) -> Filtered:
-    """GJR-GARCH-t on the last window at every refit, filtered on with these parameters until the next."""
+    """GJR-GARCH-t on the last window at every refit, stepped on with these parameters until the next.
+
+    A fit that may not be used has the exponential weights of `fit_batch` in its place, and steps on with them.
+    """
     n, window, refit = len(rolling.returns), rolling.window, rolling.refit
     starts = np.arange(0, rolling.days, refit)
     extended = np.concatenate([rolling.returns, np.zeros(refit)])  # the last stretch may be short; never read
     stretches = np.stack([extended[start : start + window + refit] for start in starts])
     batch = fit_batch(stretches[:, :window], GJR_T, standard_errors=False)
-    variances = filter_batch(stretches, GJR_T, batch.parameters)
-    mean = batch.parameters[:, batch.names.index("mu")]
-    dof = batch.parameters[:, batch.names.index("nu")].copy()
-    weak = np.flatnonzero(batch.codes != OK)
-    for row in weak:  # as fit_batch does: exponential weights in place of a fit that may not be used
-        variances[row, :window] = batch.variances[row]
-        for t in range(window, window + refit):
-            shock = stretches[row, t - 1] - mean[row]
-            variances[row, t] = EWMA_DECAY * variances[row, t - 1] + (1.0 - EWMA_DECAY) * shock * shock
-    z = (stretches - mean[:, None]) / np.sqrt(variances)
+    mean, omega, alpha, gamma, beta, dof = (batch.parameters[:, batch.names.index(name)].copy() for name in NAMES)
+    weak = batch.codes != OK
+    omega[weak], alpha[weak], gamma[weak], beta[weak] = 0.0, 1.0 - EWMA_DECAY, 0.0, EWMA_DECAY
+    shocks = stretches - mean[:, None]
+    variances = np.empty_like(stretches)
+    variances[:, :window] = batch.variances
+    following = batch.next_variance
+    for t in range(window, window + refit):
+        variances[:, t] = following
+        shock = shocks[:, t]
+        following = omega + (alpha + gamma * (shock < 0.0)) * shock**2 + beta * following
+    z = shocks / np.sqrt(variances)
     pools = np.lib.stride_tricks.sliding_window_view(z, window, axis=1)[:, :refit].reshape(-1, window)[: n - window]
-    notes = (f"EWMA_FALLBACK: {len(weak)} of {len(starts)} refits were not usable",) if len(weak) else ()
+    notes = (f"EWMA_FALLBACK: {weak.sum()} of {len(starts)} refits were not usable",) if weak.any() else ()
     each_day = np.repeat(np.arange(len(starts)), refit)[: n - window]
     sigma = np.sqrt(variances[:, window:].reshape(-1)[: n - window])
     return Filtered(mean[each_day], sigma, pools, dof[each_day], len(starts), notes)

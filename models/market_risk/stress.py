@@ -56,8 +56,9 @@ def historical_episodes(
     index = np.concatenate([[0.0], np.cumsum(np.log1p(np.maximum(gains, -0.999999)))])
     found = []
     for length in windows:
+        name = f"worst {length} step{'s' if length > 1 else ''}"
         for start in worst_windows(index, length, each):
-            found.append(episode(filled, proxies, exposures, start, start + length, f"worst {length} step{'s' if length > 1 else ''}"))
+            found.append(episode(filled, proxies, exposures, start, start + length, name))
     found += [
         episode(filled, proxies, exposures, start, stop, f"drawdown {rank}", "drawdown")
         for rank, (start, stop) in enumerate(deepest_drawdowns(index, drawdowns), 1)
