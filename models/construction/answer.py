@@ -39,7 +39,8 @@ class Problem:
     """What to hold. Of one period: means (n,), covariance (n, n) positive definite, scenarios (s, n) for mean-cvar.
 
     objective: for markowitz and black-litterman; mean-cvar takes min-variance as least CVaR, utility as mean less
-    risk_aversion x CVaR, and target-return. rate: return of cash per period. risk_budgets: of parity, equal when None.
+    risk_aversion x CVaR, and target-return. rate: return of cash per period,
+    not for black-litterman, whose means are over cash already. risk_budgets: of parity, equal when None.
     """
 
     method: Method
@@ -179,7 +180,8 @@ def _found(problem: Problem, inside: FeasibleSet, start: Array, deadline: float)
         weight = 1.0 / problem.risk_aversion if problem.objective == "utility" else 0.0
         return mean_cvar(TailRisk(problem.scenarios, problem.level, means, weight), inside, start, deadline)
     if problem.objective == "max-sharpe":
-        return max_sharpe(means, covariance, inside, problem.rate, start, deadline)
+        cash = 0.0 if problem.method == "black-litterman" else problem.rate  # implied returns are over cash already
+        return max_sharpe(means - cash, covariance, inside, start, deadline)
     if problem.objective == "utility":
         found = mean_variance(means, covariance, inside, utility_criterion(problem.risk_aversion), start, deadline)
         return Found(found.weights, -found.value, found.gap, found.status, found.notes)
@@ -202,6 +204,8 @@ def check(problem: Problem) -> None:
         raise Fault("the covariance holds a value that is not finite")
     if not (np.isfinite(problem.risk_aversion) and problem.risk_aversion > 0.0):
         raise Fault(f"risk aversion must be above 0 and finite, is {problem.risk_aversion}")
+    if problem.method == "risk-parity" and problem.constraints.budget is not None and problem.constraints.budget <= 0.0:
+        raise Fault(f"risk parity needs a budget above 0, is {problem.constraints.budget:g}")
     budgets = problem.risk_budgets
     if budgets is not None and not (budgets.shape == (n,) and (budgets > 0).all() and abs(budgets.sum() - 1) < 1e-9):
         raise Fault("risk budgets must be above 0 and sum to 1, one for each name")

@@ -163,7 +163,10 @@ def _line(program: _Program, x: Array, free: Any) -> tuple[Array, Array, tuple[A
     right[:k, 0] = -program.covariance[np.ix_(inside, fixed)] @ x[fixed]
     right[k:, 0] = program.limits - program.rows[:, fixed] @ x[fixed]
     right[:k, 1] = program.means[inside]
-    solved = np.linalg.solve(system, right)
+    try:
+        solved = np.linalg.solve(system, right)
+    except np.linalg.LinAlgError:
+        raise Fault("the covariance is singular on a critical line; repair it first (usable_covariance)") from None
     constant, slope = x.copy(), np.zeros(len(x))
     constant[inside], slope[inside] = solved[:k, 0], solved[:k, 1]
     prices = solved[k:]

@@ -8,23 +8,37 @@ import numpy as np
 from models.construction.constraints import Array, Constraints
 from models.construction.polyhedron import Polyhedron, linear_vertex, polyhedron
 
-BISECTIONS = 200
+SHIFTS = 100
+LEAST_ROUNDS, MOST_ROUNDS = 30, 300  # of alternating projections; the first are made whatever the time
+DEEPER = 1e-5
 
 
 def project(point: Array, constraints: Constraints) -> Array:
-    """The nearest weights (Euclidean) within bounds that sum to the budget: clip(point - shift), by bisection."""
+    """The nearest weights (Euclidean) within bounds that sum to the budget: clip(point - shift).
+
+    The sum is piecewise linear in the shift: Newton steps, with bisection where they leave the bracket, find it.
+    """
     low, high, budget = constraints.lower, constraints.upper, constraints.budget
     assert budget is not None
     least, most = float((point - high).min()), float((point - low).max())
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (least + most)
-        if middle in (least, most):
+    shift = min(max((float(point.sum()) - budget) / len(point), least), most)
+    for _ in range(SHIFTS):
+        moved = point - shift
+        inside = np.minimum(np.maximum(moved, low), high)
+        over = float(inside.sum()) - budget
+        if abs(over) <= 1e-15 * len(point):
             break
-        if float(np.clip(point - middle, low, high).sum()) > budget:
-            least = middle
+        if over > 0.0:
+            least = shift
         else:
-            most = middle
-    return spread(np.clip(point - most, low, high), constraints)
+            most = shift
+        free = int(np.count_nonzero(inside == moved))
+        shift = shift + over / free if free else least
+        if not least < shift < most:
+            shift = 0.5 * (least + most)
+        if shift in (least, most):
+            break
+    return spread(inside, constraints)
 
 
 def spread(weights: Array, constraints: Constraints) -> Array:
@@ -79,6 +93,10 @@ class FeasibleSet:
             return best_vertex(linear, self.constraints)
         return linear_vertex(linear, self.shape, deadline - time.perf_counter())
 
+    def near(self, point: Array, deadline: float) -> Array | None:
+        """The nearest weights within bounds and budget; with rows a feasible point near by, None if none is found."""
+        return project(point, self.constraints) if self.simple else alternate(point, self.constraints, deadline)
+
     def tidy(self, weights: Array) -> Array | None:
         """A solver's answer moved by its last digits into the constraints; None when it misses them by more."""
         if not np.isfinite(weights).all():
@@ -102,15 +120,49 @@ class FeasibleSet:
         return found
 
     def start(self, warm: Array | None, deadline: float) -> Array | None:
-        """The warm start when it is feasible, else a feasible point near it (bounds and budget) or any."""
+        """The warm start when it is feasible, else a feasible point near it, or near equal weights, or any."""
         count = len(self.constraints.names)
-        if warm is not None and warm.shape == (count,) and np.isfinite(warm).all():
-            if self.constraints.satisfied_by(warm):
-                return self.tidy(warm)
-            if self.simple:
-                return project(warm, self.constraints)
+        usable = warm is not None and warm.shape == (count,) and bool(np.isfinite(warm).all())
+        point = warm if usable and warm is not None else np.full(count, (self.constraints.budget or 0.0) / count)
+        if self.constraints.satisfied_by(point):
+            return self.tidy(point)
         if self.simple:
-            even = np.full(count, (self.constraints.budget or 0.0) / count)
-            return project(even, self.constraints)
-        found = self.vertex(np.zeros(count), deadline)
-        return None if found is None else self.tidy(found)
+            return project(point, self.constraints)
+        near = alternate(point, self.constraints, deadline)
+        if near is None:
+            near = self.vertex(np.zeros(count), deadline)
+        return None if near is None else self.tidy(near)
+
+
+def alternate(point: Array, constraints: Constraints, deadline: float) -> Array | None:
+    """A feasible point by projecting on one constraint after the other (von Neumann), or None when it takes too long.
+
+    Each is projected on a little deeper than asked, so that points in the middle of a set are reached in finite time.
+    """
+    for k in range(MOST_ROUNDS):
+        if k >= LEAST_ROUNDS and time.perf_counter() >= deadline:
+            break
+        if constraints.budget is None:
+            point = np.clip(point, constraints.lower, constraints.upper)
+        else:
+            point = project(point, constraints)
+        if constraints.satisfied_by(point):
+            return point
+        for row in constraints.rows:
+            value, deeper = float(row.coefficients @ point), DEEPER * row.scale
+            wanted = min(max(value, row.low + deeper), row.high - deeper) if row.low < row.high else row.low
+            length = float(row.coefficients @ row.coefficients)
+            if wanted != value and length > 0.0:
+                point = point + (wanted - value) / length * row.coefficients
+        if constraints.gross is not None and float(np.abs(point).sum()) > constraints.gross:
+            point = within_gross(point, constraints.gross * (1.0 - DEEPER))
+    return None
+
+
+def within_gross(point: Array, gross: float) -> Array:
+    """The nearest point with a sum of sizes of `gross`: every size less by the same, down to 0 (Duchi et al. 2008)."""
+    sizes = np.sort(np.abs(point))[::-1]
+    over = (np.cumsum(sizes) - gross) / np.arange(1, len(sizes) + 1)
+    cut = float(over[np.flatnonzero(sizes > over)[-1]]) if gross > 0.0 else np.inf
+    found: Array = np.sign(point) * np.maximum(np.abs(point) - cut, 0.0)
+    return found

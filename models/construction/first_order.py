@@ -1,8 +1,8 @@
 """Descent that has a feasible portfolio at every moment: what answers when an exact method would come too late.
 
-For criteria of mean and variance. Over bounds and a budget: projected gradient; over general rows: conditional
-gradient (Frank and Wolfe 1956). Each step costs one product with the covariance. The gap is Frank and Wolfe's: a bound
-on how far a convex criterion is from its optimum, not an estimate.
+For criteria of mean and variance. Projected gradient (over general rows toward a feasible point near the projection)
+and, where that does not move, conditional gradient (Frank and Wolfe 1956). Each step costs one product with the
+covariance. The gap is Frank and Wolfe's: a bound on how far a convex criterion is from its optimum, not an estimate.
 """
 
 import time
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.construction.constraints import Array
-from models.construction.feasible import FeasibleSet, project
+from models.construction.feasible import FeasibleSet
 
 MOST_STEPS = 5_000
+GAP_EVERY = 20  # steps, where the gap costs a linear programme
 GOLDEN = 0.6180339887498949
 CLOSE = 1e-9  # relative gap at which descent ends
 
@@ -40,7 +41,10 @@ class Descent:
 def descend(
     start: Array, means: Array, covariance: Array, criterion: Criterion, inside: FeasibleSet, deadline: float
 ) -> Descent:
-    """From a feasible start until the gap is nothing, MOST_STEPS, or the deadline, which one step may overrun."""
+    """From a feasible start until the gap is nothing, MOST_STEPS, or the deadline, which one step may overrun.
+
+    Every step goes to another feasible point, exactly as far as the criterion falls: so none leaves the set.
+    """
     x, product = start, covariance @ start
     gap, steps = np.inf, 0
     previous: tuple[Array, Array] | None = None
@@ -48,29 +52,37 @@ def descend(
         mean, variance = float(means @ x), float(x @ product)
         by_mean, by_variance = criterion.slopes(mean, variance)
         gradient = by_mean * means + 2.0 * by_variance * product
-        vertex = inside.vertex(gradient, deadline)
-        if vertex is None:
-            break
-        gap = max(float(gradient @ (x - vertex)), 0.0)
-        if gap <= CLOSE * max(abs(criterion.value(mean, variance)), 1e-12):
-            break
-        directions = [vertex - x]
-        if inside.simple:
-            directions.insert(0, project(x - _stride(x, gradient, previous) * gradient, inside.constraints) - x)
+        target = inside.near(x - _stride(x, gradient, previous) * gradient, deadline)
         previous = (x, gradient)
-        for direction in directions:
-            if time.perf_counter() >= deadline:
-                return Descent(x, criterion.value(mean, variance), gap, steps)
-            along = covariance @ direction
-            line = (variance, 2.0 * float(product @ direction), float(direction @ along))
-            length = _best_length(criterion, (mean, float(means @ direction)), line)
-            if length > 0.0:
+        moved = None if target is None else _step(x, product, target, means, covariance, criterion, deadline)
+        if inside.simple or moved is None or steps % GAP_EVERY == GAP_EVERY - 1:
+            vertex = inside.vertex(gradient, deadline)
+            if vertex is None:
                 break
-        if length == 0.0:
+            gap = max(float(gradient @ (x - vertex)), 0.0)
+            if gap <= CLOSE * max(abs(criterion.value(mean, variance)), 1e-12):
+                break
+            moved = moved or _step(x, product, vertex, means, covariance, criterion, deadline)
+        if moved is None:
             break
-        x, product = x + length * direction, product + length * along
+        x, product = moved
         steps += 1
     return Descent(x, criterion.value(float(means @ x), float(x @ product)), gap, steps)
+
+
+def _step(
+    x: Array, product: Array, target: Array, means: Array, covariance: Array, criterion: Criterion, deadline: float
+) -> tuple[Array, Array] | None:
+    """(the best point on the way to the target, covariance times it); None when none is better or time is over."""
+    direction = target - x
+    if not direction.any() or time.perf_counter() >= deadline:
+        return None
+    along = covariance @ direction
+    mean = (float(means @ x), float(means @ direction))
+    length = _best_length(
+        criterion, mean, (float(x @ product), 2.0 * float(product @ direction), float(direction @ along))
+    )
+    return (x + length * direction, product + length * along) if length > 0.0 else None
 
 
 def _stride(x: Array, gradient: Array, previous: tuple[Array, Array] | None) -> float:

@@ -9,7 +9,7 @@ from scipy.spatial.distance import squareform
 
 from models.construction.constraints import Array
 from models.construction.feasible import FeasibleSet
-from models.construction.markowitz import Found, exact_by
+from models.construction.markowitz import Found, exact_by, in_time
 from models.construction.programme import quadratic_programme
 
 SECONDS_PER_PAIR = 2e-7  # of clustering and splitting, measured with room
@@ -32,8 +32,10 @@ def hierarchical_risk_parity(covariance: Array, inside: FeasibleSet, start: Arra
     tidy = inside.tidy(weights)
     if tidy is not None:
         return Found(tidy, float(tidy @ covariance @ tidy), None, "optimal")
-    near = quadratic_programme(covariance, -covariance @ weights, inside.shape, exact_by(deadline))
-    moved = None if near.x is None else inside.tidy(near.x[:n])
+    moved = None
+    if in_time(n, inside, deadline):
+        near = quadratic_programme(covariance, -covariance @ weights, inside.shape, exact_by(deadline))
+        moved = None if near.x is None else inside.tidy(near.x[:n])
     if moved is None:
         note = ("BEST_SO_FAR: the nearest portfolio within the rows was not found in time; one on the way is given",)
         between = inside.toward(start, weights)

@@ -38,12 +38,10 @@ def utility_criterion(risk_aversion: float) -> Criterion:
 VARIANCE = Criterion(lambda m, v: v, lambda m, v: (0.0, 1.0))
 
 
-def sharpe_criterion(rate: float) -> Criterion:
-    """-(m - rate) / sqrt v."""
-    return Criterion(
-        lambda m, v: -(m - rate) / float(np.sqrt(max(v, 1e-300))),
-        lambda m, v: (-1.0 / float(np.sqrt(max(v, 1e-300))), 0.5 * (m - rate) / float(max(v, 1e-300)) ** 1.5),
-    )
+SHARPE = Criterion(
+    lambda m, v: -m / float(np.sqrt(max(v, 1e-300))),
+    lambda m, v: (-1.0 / float(np.sqrt(max(v, 1e-300))), 0.5 * m / float(max(v, 1e-300)) ** 1.5),
+)
 
 
 def with_target(constraints: Constraints, means: Array, target: float) -> Constraints:
@@ -65,23 +63,22 @@ def mean_variance(
     return late(descend(start, means, covariance, criterion, inside, deadline), inside)
 
 
-def max_sharpe(
-    means: Array, covariance: Array, inside: FeasibleSet, rate: float, start: Array, deadline: float
-) -> Found:
-    """Highest (mean - rate) / deviation: least y'Cy with excess'y = 1 over the cone of the constraints, w = y / size.
+def max_sharpe(excess: Array, covariance: Array, inside: FeasibleSet, start: Array, deadline: float) -> Found:
+    """Highest excess'w / deviation, excess being means over the return of cash.
 
-    Cornuejols and Tutuncu (2006, section 8.2). Refused, with a note, when no feasible portfolio earns more than `rate`.
+    Least y'Cy with excess'y = 1 over the cone of the constraints, w = y / size.
+
+    Cornuejols and Tutuncu (2006, section 8.2). Refused, with a note, when no feasible portfolio earns more than cash.
     """
-    n, excess = len(means), means - rate
+    n = len(excess)
     best = inside.vertex(-excess, deadline)
-    budget = inside.constraints.budget
-    if best is not None and float(means @ best) - rate <= 0.0:
+    if best is not None and float(excess @ best) <= 0.0:
         note = (
-            f"NO_EXCESS_RETURN: no feasible portfolio earns more than {rate:g} a period (at best {means @ best:.3g}), "
+            f"NO_EXCESS_RETURN: no feasible portfolio earns more than cash (at best {excess @ best:+.3g} a period), "
             f"so there is no highest Sharpe ratio; use --objective min-variance"
         )
         return Found(None, np.nan, None, "refused", (note,))
-    if best is not None and budget is not None and in_time(n, inside, deadline):
+    if best is not None and in_time(n, inside, deadline):
         found = _sharpe_programme(excess, covariance, inside, exact_by(deadline))
         size = 0.0 if found.x is None else float(found.x[n])
         weights = None if found.x is None or size <= 0.0 else inside.tidy(found.x[:n] / size)
@@ -91,7 +88,7 @@ def max_sharpe(
             return Found(weights, value, max(float(bound) - value, 0.0), found.status)
     if best is not None and float(excess @ start) <= 0.0:
         start = best
-    path = descend(start, means, covariance, sharpe_criterion(rate), inside, deadline)
+    path = descend(start, excess, covariance, SHARPE, inside, deadline)
     bound = sharpe_bound(excess, covariance @ path.weights, path, inside, deadline)
     return late(replace(path, value=-path.value, gap=max(bound + path.value, 0.0)), inside)
 

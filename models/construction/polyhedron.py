@@ -115,6 +115,7 @@ class Contradiction:
     text: str
     nearest: Array
     missed: tuple[tuple[str, float], ...]
+    core: tuple[str, ...] = ()  # names that contradict each other, none of them needless
 
 
 def contradiction(constraints: Constraints, time_limit_s: float = 5.0) -> Contradiction | None:
@@ -164,7 +165,7 @@ def _elastic(constraints: Constraints, deadline: float) -> Contradiction | None:
         return None
     core = _irreducible(shape, deadline)
     gaps = constraints.shortfalls(nearest)
-    return Contradiction("; ".join(_described(constraints, core)), nearest, tuple(gaps))
+    return Contradiction("; ".join(_described(constraints, core)), nearest, tuple(gaps), tuple(core))
 
 
 def _least_misses(shape: Polyhedron, within: Any, equal: Any, deadline: float) -> tuple[Array | None, float]:

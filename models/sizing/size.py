@@ -16,12 +16,13 @@
 The product is the lots exactly (see `chain`). What binds is listed in `caps_hit`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from models.construction.constraints import Constraints
+from models.construction.moments import usable_covariance
 from models.faults import Fault
 from models.sizing.caps import caps_exceeded, within_caps
 from models.sizing.chain import Chain, chain
@@ -85,6 +86,8 @@ def size(edges: Edges, account: Account, policy: SizingPolicy, constraints: Cons
     Raises Fault on arguments that cannot be used: not finite, too few observations, contradicting constraints.
     """
     check(edges, account)
+    covariance, repairs = usable_covariance(edges.covariance, edges.names)
+    edges = replace(edges, covariance=covariance)
     count = len(edges.names)
     free = Constraints(edges.names, np.full(count, -np.inf), np.full(count, np.inf), None)
     excess = edges.means - edges.rate
@@ -108,7 +111,7 @@ def size(edges: Edges, account: Account, policy: SizingPolicy, constraints: Cons
     hit = [f"edge_below_cost:{edges.names[i]}" for i in np.flatnonzero((alone != 0.0) & (survives == 0.0))]
     if constraints is not None:
         hit += [f"constraint:{name}" for name in constraints.active_at(joint) if joint.any()]
-    return in_lots(edges.names, alone, factors, account, hit + rails_hit, notes)
+    return in_lots(edges.names, alone, factors, account, hit + rails_hit, [*repairs, *notes])
 
 
 def believed(excess: Array, edges: Edges, policy: SizingPolicy) -> tuple[float, list[str]]:

@@ -33,6 +33,7 @@ def page_of(result: dict[str, Any], problem: "Problem", moments: "Moments", year
     losses = -moments.returns @ weights
     tail, _ = cvar(losses, problem.level)
     mean, deviation = result["mean_per_year"], result["volatility_per_year"]
+    cash = 0.0 if problem.method == "black-litterman" else problem.rate * year
     frontier, why = frontier_of(problem, moments)
     gap = "no bound known" if result["gap"] is None else f"optimum at most {result['gap']:.2g} better"
     names = list(moments.names)
@@ -56,7 +57,7 @@ def page_of(result: dict[str, Any], problem: "Problem", moments: "Moments", year
         figures=[
             Figure("Mean a year", f"{mean:+.1%}", "as estimated", int(np.sign(mean))),
             Figure("Volatility a year", f"{deviation:.1%}", "as estimated"),
-            Figure("Sharpe ratio", f"{(mean - problem.rate * year) / deviation:.2f}", "a year, as estimated"),
+            Figure("Sharpe ratio", f"{(mean - cash) / deviation:.2f}", "a year, as estimated"),
             Figure("Names held", f"{int((np.abs(weights) > 5e-5).sum())}", f"effective {effective(weights):.1f}"),
         ],
         charts=[

@@ -172,3 +172,11 @@ def test_noise_is_not_bet_on() -> None:
 def test_an_estimate_that_cannot_be_used_is_named(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(Fault, match=message):
         size(edges(**changed), account(), SizingPolicy())
+
+
+def test_an_instrument_given_twice_is_repaired_with_a_note() -> None:
+    covariance = 1e-4 * np.ones((2, 2))
+    twin = edges(count=2, means=np.full(2, 1e-4), covariance=covariance, costs=np.zeros(2))
+    found = size(twin, account(2), SizingPolicy(shrink_for_estimation=False))
+    assert found.notes[0].startswith("COVARIANCE_REPAIRED: 1 of 2 eigenvalues")
+    assert found.weights[0] == pytest.approx(found.weights[1], abs=1e-3)

@@ -113,7 +113,7 @@ def test_people_see_weights_status_and_what_binds(run: Run, returns: Path) -> No
         (["--method", "black-litterman", "--view", "Q=0.1"], "--view: there is no 'Q'; there are A, B, C, D, E"),
         (["--method", "mean-cvar", "--objective", "max-sharpe"], "mean-cvar has no max-sharpe"),
         (["--method", "mean-cvar", "--level", "1.5"], "the CVaR level must lie between 0 and 1"),
-        (["--rate", "5"], "NO_EXCESS_RETURN: no feasible portfolio earns more than"),
+        (["--rate", "5"], "NO_EXCESS_RETURN: no feasible portfolio earns more than cash"),
         (["--time-limit-ms", "0"], "the time limit must be above 0"),
         (["--column", "Z"], "there is no series 'Z'"),
     ],
