@@ -26,14 +26,14 @@ from kernels.volatility.starts import presample_of, search_start
 from kernels.volatility.steps import aparch_step, egarch_step, gjr_step
 from kernels.volatility.sums import dot
 from kernels.volatility.transforms import to_free, to_natural
-from kernels.volatility.types import Matrix, Vector
+from kernels.volatility.types import Codes, Matrix, Vector
 
 DIFFERENCE = 6e-6  # relative, of natural parameters
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def hessian_of(
-    theta: Vector, returns: Vector, regressors: Matrix, codes: Vector, presample: float, work: Matrix, hessian: Matrix
+    theta: Vector, returns: Vector, regressors: Matrix, codes: Codes, presample: float, work: Matrix, hessian: Matrix
 ) -> None:
     """Second derivatives (k, k) of the log-likelihood in natural parameters: central differences of its gradient.
 
@@ -62,7 +62,7 @@ def covariances(
     theta: Vector,
     returns: Vector,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     presample: float,
     work: Matrix,
     scores: Matrix,
@@ -105,7 +105,7 @@ def next_variance(e: float, h: float, five: Vector, process: int) -> float:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
-def filter_one(theta: Vector, returns: Vector, regressors: Matrix, codes: Vector, work: Matrix) -> tuple[float, float]:
+def filter_one(theta: Vector, returns: Vector, regressors: Matrix, codes: Codes, work: Matrix) -> tuple[float, float]:
     """Fills work[RESIDUAL] and work[VARIANCE] at theta; the variances before the first and after the last return."""
     five = np.empty(5)
     mean, process, start = codes[1], codes[2], codes[4]
@@ -127,7 +127,7 @@ def newton_step(
     covariance: Matrix,
     returns: Vector,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     presample: float,
     work: Matrix,
     loglik: float,
@@ -163,7 +163,7 @@ def newton_step(
 def fit_range(
     returns: Matrix,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     warm: Matrix,
     tolerance: float,
     iterations: int,

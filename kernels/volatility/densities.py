@@ -46,7 +46,7 @@ def normal_sum(e: Vector, h: Vector, lh: Vector, le: Vector) -> float:
         ratio = e[t] * inverse
         lh[t] = 0.5 * (e[t] * ratio - 1.0) * inverse
         le[t] = -ratio
-    return 0.5 * (dot(e, le) - total_log(h) - e.shape[0] * LOG_TWO_PI)
+    return float(0.5 * (dot(e, le) - total_log(h) - e.shape[0] * LOG_TWO_PI))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -65,7 +65,7 @@ def student_sum(e: Vector, h: Vector, nu: float, lh: Vector, le: Vector, tail: V
     constant, slope = student_constant(nu)
     shares = -dot(e, le) / (nu + 1.0)  # sum of q / (1 + q)
     by_shape[0] = n * slope - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
-    return n * constant - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs
+    return float(n * constant - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -111,4 +111,4 @@ def skewed_sum(
     by_shape[0] = n * by_nu_constant - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
     by_shape[0] += by_a * by_nu_a + by_b * by_nu_b
     by_shape[1] = by_skew + by_a * by_skew_a + by_b * by_skew_b
-    return n * (constant + math.log(b)) - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs
+    return float(n * (constant + math.log(b)) - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs)

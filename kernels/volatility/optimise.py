@@ -12,12 +12,12 @@ from numba import njit
 
 from kernels.volatility.likelihood import loglikelihood
 from kernels.volatility.transforms import to_natural
-from kernels.volatility.types import Matrix, Vector
+from kernels.volatility.types import Codes, Matrix, Vector
 
 STEP_MOST = 1.0  # of one coordinate in one iteration: most are angles
 DIFFERENCE = 1e-4  # of free coordinates, for the first Hessian only
 HALVINGS = 25
-DAMPING_MOST = 10.0  # beyond, the diagonal alone is taken
+DAMPING_MOST = 100.0  # of the diagonal; beyond, it alone is taken
 NOISE = 1e-13  # of the log-likelihood, relative: differences below are rounding
 STALLED_GAIN = 1e-8  # of the log-likelihood in one iteration
 STALLED_ITERATIONS = 6  # in a row with less: the top is a kink (|z| of EGARCH at a return equal to the mean)
@@ -28,7 +28,7 @@ def objective(
     free: Vector,
     returns: Vector,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     presample: float,
     work: Matrix,
     theta: Vector,
@@ -89,7 +89,7 @@ def first_inverse(
     free: Vector,
     returns: Vector,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     presample: float,
     work: Matrix,
     gradient: Vector,
@@ -109,17 +109,17 @@ def first_inverse(
     for i in range(k):
         for j in range(i):
             hessian[i, j] = hessian[j, i] = 0.5 * (hessian[i, j] + hessian[j, i])
-    damping = 0.0
+    damping = 0.1
     while not inverse_positive(hessian, inverse):
-        damping = 2.0 * damping + 0.1
         if damping > DAMPING_MOST:
+            inverse[:] = 0.0
             for i in range(k):
-                inverse[i, :] = 0.0
                 inverse[i, i] = 1.0 / max(abs(hessian[i, i]), 1.0) if math.isfinite(hessian[i, i]) else 1.0
             break
         for i in range(k):
-            hessian[i, i] += 0.1 * 2.0**damping * max(abs(hessian[i, i]), 1.0)
-    return k
+            hessian[i, i] += damping * max(abs(hessian[i, i]), 1.0)
+        damping *= 4.0
+    return int(k)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -168,7 +168,7 @@ def maximise(
     free: Vector,
     returns: Vector,
     regressors: Matrix,
-    codes: Vector,
+    codes: Codes,
     presample: float,
     work: Matrix,
     tolerance: float,

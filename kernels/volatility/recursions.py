@@ -59,7 +59,7 @@ def gjr_backward(
         square[t] = square[t] if e[t] < 0.0 else 0.0
     gradient[2] = dot(square[: n - 1], later) + 0.5 * lam[0] * presample
     gradient[3] = dot(h[: n - 1], later) + lam[0] * presample
-    return lam[0] * (alpha + 0.5 * gamma + beta)
+    return float(lam[0] * (alpha + 0.5 * gamma + beta))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -185,4 +185,4 @@ def aparch_backward(
     gradient[2] = g_gamma
     gradient[3] = g_beta + after * power_presample
     gradient[4] = g_delta
-    return after * (alpha + beta)
+    return float(after * (alpha + beta))

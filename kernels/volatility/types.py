@@ -5,3 +5,4 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]  # mean coefficients, mean, process, errors, start variance

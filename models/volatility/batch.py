@@ -160,7 +160,7 @@ def in_units(
             covariances[i] = jacobian @ covariances[i] @ jacobian.T
     share = persistence(spec, results.theta)
     codes = health.judge(results.converged, share, results.following, results.variances, results.residuals)
-    for i in np.flatnonzero(codes != health.OK):
+    for i in np.flatnonzero(codes != health.OK).tolist():
         results.following[i] = health.replace(results.residuals[i], results.variances[i])
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diagonal(covariances, axis1=2, axis2=3)) if covariances.size else None

@@ -20,11 +20,11 @@ def persistence(spec: Spec, parameters: NDArray[Any]) -> NDArray[np.float64]:
     first = parameters.shape[1] - len(spec.names())
     names = {name: parameters[:, first + i] for i, name in enumerate(spec.names())}
     if spec.process == "egarch":
-        return np.abs(names["beta"])
+        return np.asarray(np.abs(names["beta"]))
     if spec.process == "gjr":
-        return names["alpha"] + 0.5 * names["gamma"] + names["beta"]
+        return np.asarray(names["alpha"] + 0.5 * names["gamma"] + names["beta"])
     if spec.process == "garch":
-        return names["alpha"] + names["beta"]
+        return np.asarray(names["alpha"] + names["beta"])
     z, weight = nodes()
     found = np.empty(len(parameters))
     for i in range(len(parameters)):

@@ -140,9 +140,8 @@ def fit_volatility(
     words: dict[str, Any] = {"process": model, "errors": errors, "start_variance": start or "backcast"}
     series = np.ascontiguousarray(panel.values[:, place])
     if mean in (None, "zero", "constant"):
-        return maximum_likelihood(series, Spec(mean=mean or "constant", **words), name=panel.names[place]), panel.names[
-            place
-        ]
+        spec = Spec(**words, mean="zero" if mean == "zero" else "constant")
+        return maximum_likelihood(series, spec, name=panel.names[place]), panel.names[place]
     equations = equations_of(panel.values, panel.names, mean or "")
     design = equations.designs[place]
     fitted = maximum_likelihood(

@@ -79,7 +79,7 @@ def news_chart(fitted: "VolatilityFit") -> Chart:
     level = float(np.mean(fitted.variances))
     shocks = np.linspace(-NEWS, NEWS, 161) * level**0.5
     following = np.array([step(level, fitted.spec, fitted.parameters, float(shock)) ** 0.5 for shock in shocks])
-    drawn = figure([line(rounded(shocks), rounded(following), "next volatility", INK)], "next volatility")
+    drawn = figure([line(shocks.tolist(), rounded(following), "next volatility", INK)], "next volatility")
     drawn["layout"]["xaxis"] = axis("residual, in the unit of the returns") | {"gridcolor": GRID}
     return Chart("News impact", drawn, f"Of residuals up to {NEWS:g} standard deviations.", 280)
 
@@ -153,7 +153,7 @@ def states_chart(panel: "Panel", fitted: "HmmFit") -> Chart:
         deviation = float(fitted.volatilities[i])
         density = np.exp(-0.5 * ((middles - fitted.means[i]) / deviation) ** 2) / (deviation * (2 * np.pi) ** 0.5)
         share = float(fitted.stationary[i])
-        traces.append(line(rounded(middles), rounded(share * density), f"state {i}, {share:.0%} of time", colour))
+        traces.append(line(middles.tolist(), rounded(share * density), f"state {i}, {share:.0%} of time", colour))
     drawn = figure(traces, "density")
     drawn["layout"]["xaxis"] = axis("return") | {"gridcolor": GRID}
     drawn["layout"]["bargap"] = 0
