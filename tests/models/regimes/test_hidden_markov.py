@@ -159,3 +159,17 @@ def test_impossible_arguments_are_one_line() -> None:
         fit_hmm(np.array([0.1, 0.2, 0.3, np.inf]))
     with pytest.raises(Fault, match="2 dimensions"):
         fit_hmm(np.zeros((10, 2)))
+
+
+def test_collapsed_state_is_passed_over_when_another_start_leads_elsewhere() -> None:
+    values = switching(2, 800)[0]
+    values[np.random.default_rng(2).random(800) < 0.25] = 0.0
+    values = values / values.std()
+    calm = hidden_markov.quantile_start(values, "hmm", 2)
+    collapsing = hidden_markov.start_of("hmm", 0.5, np.zeros(2), np.array([1e-3, 1.3]))
+    found, passed = hidden_markov.best_of(values, "hmm", [calm, collapsing])
+    spurious = hidden_markov.maximum(values, "hmm", collapsing.copy(), 2_000)
+    assert spurious.health.code == "DEGENERATE_STATE"
+    assert spurious.loglik > found.loglik
+    assert found.health.ok
+    assert passed == 1
