@@ -15,10 +15,13 @@ Wire to wire beside it is seen from the exchange's side: its send of the frame c
 exchange notes both (`record_sends`), and the journal joins them: an order names the record that caused it, the record
 its update id. The first `warmup_s` are left out of every figure.
 
-    python -m benchmarks.bench_loopback [SECONDS]
+`cores_used` says how much of a core each process took, and so how far the load is from filling the machine.
+
+    python -m benchmarks.bench_loopback [SECONDS] [EVENTS_PER_S]
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -58,31 +61,37 @@ SHARED_MEMORY = Path("/dev/shm")
 Ids = np.ndarray[Any, Any]
 
 
-def loopback(seconds: float = SECONDS, warmup_s: float = WARMUP_S) -> dict[str, Any]:
+def loopback(
+    seconds: float = SECONDS, warmup_s: float = WARMUP_S, events_per_s: float = EVENTS_PER_S
+) -> dict[str, Any]:
     """The row `loopback`, `parts` and `wire_to_wire` beside it. Raises UserError when the run cannot start."""
     with tempfile.TemporaryDirectory(prefix="bot4-loopback-") as name:
         folder = Path(name)
         shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else folder
-        run = Run(settings(folder, shared))
+        run = Run(settings(folder, shared, events_per_s))
         begun: dict[str, HistogramView] = {}
+        used: dict[str, float] = {}
 
         def look(_: Run) -> None:
             if not begun and time.monotonic() - run.started_s >= warmup_s:
                 begun.update(histograms(run.files))
+                used.update(cpu_seconds(run))
 
         try:
             run.start()
             run.watch(seconds + warmup_s, look)
+            cores = {name: round((now - used[name]) / seconds, 3) for name, now in cpu_seconds(run).items()}
             measured = {part: since(view, begun[part]) for part, view in histograms(run.files).items()}
             sends = fetch_sends(run)
             started_ns = time.time_ns() - int(seconds * 1e9)
         finally:
             run.finish()
         wire = wire_to_wire(run.files.directory, sends, started_ns, run.files.run_id)
-    return row(measured, wire, seconds, warmup_s)
+    load = f"{events_per_s:,.0f} exchange events/s, {warmup_s:g} s of warm-up, {seconds:g} s measured"
+    return {**row(measured, wire, seconds), "cores_used": cores, "load": load}
 
 
-def settings(folder: Path, shared: Path) -> Config:
+def settings(folder: Path, shared: Path, events_per_s: float) -> Config:
     """A run of its own instance in temporary folders, with limits that never bind."""
     replace = msgspec.structs.replace
     base = Config()
@@ -94,7 +103,7 @@ def settings(folder: Path, shared: Path) -> Config:
             orders_per_10_s=MANY,
             request_weight_per_minute=MANY,
             record_sends=True,
-            flow=replace(base.exchange.flow, events_per_s=EVENTS_PER_S, volatility_per_sqrt_s=VOLATILITY_PER_SQRT_S),
+            flow=replace(base.exchange.flow, events_per_s=events_per_s, volatility_per_sqrt_s=VOLATILITY_PER_SQRT_S),
         ),
         gateway=replace(base.gateway, orders_per_10_s=MANY, request_weight_per_minute=MANY, orders_per_day=MANY),
         feed=replace(base.feed, streams=STREAMS),
@@ -102,6 +111,17 @@ def settings(folder: Path, shared: Path) -> Config:
         models=(),
         strategies=(StrategyChoice(name="market_maker", params=EAGER),),
     )
+
+
+def cpu_seconds(run: Run) -> dict[str, float]:
+    """User and system time of each process of the run so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for child in run.supervisor.children:
+        if child.process is not None:
+            fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+            found[child.name] = (int(fields[11]) + int(fields[12])) / ticks
+    return found
 
 
 # -- what shared memory says --
@@ -140,9 +160,7 @@ def percentiles(view: HistogramView) -> dict[str, Any]:
     }
 
 
-def row(
-    measured: dict[str, HistogramView], wire: dict[str, Any] | None, seconds: float, warmup_s: float
-) -> dict[str, Any]:
+def row(measured: dict[str, HistogramView], wire: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
     sent = measured["tick_to_send"]
     return {
         "name": "loopback",
@@ -150,7 +168,6 @@ def row(
         "per_s": sent.count / seconds,
         "parts": {name: percentiles(view) for name, view in measured.items() if name != "tick_to_send"},
         "wire_to_wire": wire,
-        "load": f"{EVENTS_PER_S:,.0f} exchange events/s, {warmup_s:g} s of warm-up, {seconds:g} s measured",
     }
 
 
@@ -206,4 +223,6 @@ def causing_updates(records: Ids) -> dict[int, int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(loopback(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS), indent=1))
+    asked = [float(argument) for argument in sys.argv[1:3]]
+    seconds_asked, rate_asked = [*asked, *(SECONDS, EVENTS_PER_S)[len(asked) :]]
+    print(json.dumps(loopback(seconds_asked, WARMUP_S, rate_asked), indent=1))

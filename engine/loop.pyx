@@ -79,7 +79,6 @@ COUNTERS = (
 HISTOGRAMS = ("tick_to_order", "market_age")  # and slot.NAME for each slot
 
 cdef int64_t TIME_STEP_NS = 1_000_000
-cdef int64_t LINGER_NS = 0  # on shared cores: how long after the last input the loop looks before it sleeps
 
 
 def stamp_counter_ns():
@@ -115,7 +114,6 @@ cdef class CoreLoop:
     cdef int source_count
     cdef int strategy                     # ipc.waiting
     cdef waiting.Watch watches[SOURCES]   # what wakes the loop on shared cores
-    cdef int64_t busy_ns                  # when the last input was taken
     cdef Message *inbox
     cdef object _memory
     cdef int64_t made                     # messages of source LOOP so far
@@ -211,19 +209,15 @@ cdef class CoreLoop:
             taken += self._drain(i, time_ns)
             if load(&self.stop_word) >= 0:
                 return
-        if taken:
-            self.busy_ns = time_ns
-        else:
+        if taken == 0:
             self._idle(time_ns)
 
     cdef void _idle(self, int64_t time_ns) noexcept nogil:
-        """Nothing came. On shared cores it looks on for LINGER_NS and then sleeps until woken or the next millisecond."""
+        """Nothing came. On shared cores the loop sleeps until a source wakes it, or the next time stamp is due."""
         cdef int64_t left = self.last_time_ns + TIME_STEP_NS - time_ns
         cdef int i
         if self.strategy == waiting.WAIT_SPIN:
             waiting.wait(waiting.WAIT_SPIN, NULL, 0, NULL, 0)
-        elif time_ns - self.busy_ns < LINGER_NS:
-            waiting.wait(waiting.WAIT_BRIEF, NULL, 0, NULL, 0)
         elif left > 0:
             for i in range(self.source_count):
                 self.watches[i].seen = (<Consumer> self.consumers[i]).position

@@ -2,8 +2,8 @@
 
 A word in shared memory says that somebody sleeps, and a FIFO beside it ends the sleep. The sleeper raises the word
 before its last look at what it waits for, and whoever has something to say looks at the word after saying it: one of
-the two sees. Nobody pays for a system call while the sleeper is awake. A bell that nobody hears (the sleeper was killed)
-costs one write, not many, and is heard by the sleeper's successor.
+the two sees. Nobody pays for a system call while the sleeper is awake. A bell that nobody hears (the sleeper was
+killed) costs one write, not many, and is heard by the sleeper's successor.
 """
 
 from libc.stdint cimport int64_t, uint32_t

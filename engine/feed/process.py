@@ -102,7 +102,7 @@ class FeedProcess:
         self._counters.observe("accept", clock.utc_ns() - received_ns)
 
     def _find_bell(self) -> None:
-        """The gateway on shared cores sleeps until market data comes: an order may follow, and the core wakes nobody."""
+        """On shared cores the gateway sleeps until market data comes: an order may follow; the core wakes nobody."""
         if self._rope is None:
             with contextlib.suppress(OSError):
                 self._rope = BellRope(self._gateway_bell)

@@ -147,6 +147,11 @@ class AttemptRecord:
         row = self._rows[number % self.capacity]
         return _attempt(row) if row["number"] == number else None
 
+    def quantity_lots(self, number: int) -> int | None:
+        """Of a number that was attempted or refused, None for another."""
+        at = number % self.capacity * WORDS
+        return self._words[at + _QUANTITY] if self._words[at + _NUMBER] == number else None
+
     # -- COMMANDS --
 
     def mark(self, order: OrderMessage, now_ns: int) -> None:
@@ -168,9 +173,9 @@ class AttemptRecord:
 
     def mark_finished(self, number: int) -> None:
         """After the final report is in the reports ring."""
-        row = self._rows[number % self.capacity]
-        if row["number"] == number:
-            row["state_time"] |= State.FINISHED
+        at = number % self.capacity * WORDS
+        if self._words[at + _NUMBER] == number:
+            self._words[at + _STATE_TIME] |= State.FINISHED
 
     def _write(self, order: OrderMessage, now_ns: int, state: State, refusal: Refusal) -> None:
         number = order.order_id

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from engine.gateway.order_text cimport OrderText
 from engine.gateway.rate_limit cimport RateLimits
-from ipc.message cimport ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, Message, OrderDetail
+from ipc.message cimport ACTION_CANCEL, ACTION_NEW, Message, OrderDetail
 from ipc cimport waiting
 from ipc.atomics cimport load_u32
 from ipc.doorbell cimport Doorbell
@@ -196,7 +196,7 @@ cdef class OrderLane:
         return self._size > 0
 
     def mark(self, int64_t now_ns):
-        """The order at hand, as AttemptRecord.mark. Raises ValueError when it was marked before, or its row is taken."""
+        """The order at hand, as AttemptRecord.mark. Raises ValueError when it was marked before or its row is taken."""
         cdef const Message *order = self._batch + self._at
         cdef const OrderDetail *detail = <const OrderDetail *> (order + 1)
         cdef int64_t *row = self._rows + order.order_id % self._capacity * ROW_WORDS
@@ -228,8 +228,8 @@ cdef class OrderLane:
         return 0
 
     def wait(self, Doorbell bell, int sockets, int64_t sleep_ns, int64_t last_number, int64_t durable_number):
-        """On shared cores: watches the order ring while the core is at work, then sleeps until the bell rings, `sockets`
-        (the event loop's own descriptor) has something to read, or sleep_ns is over; what has come is passed on.
+        """On shared cores: watches the order ring while the core is at work, then sleeps until the bell rings,
+        `sockets` (the event loop's own descriptor) can be read, or sleep_ns is over; what has come is passed on.
 
         Returns how many were sent; `seen_ns` says when they were seen.
         """

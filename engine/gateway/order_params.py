@@ -1,4 +1,4 @@
-"""Parameters of the order requests, as the venue names them. `order_text.pyx` writes the same, byte for byte, faster."""
+"""Parameters of the order requests, as the venue names them. `order_text.pyx` writes the same bytes, faster."""
 
 from typing import Any
 

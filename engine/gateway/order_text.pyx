@@ -24,7 +24,9 @@ cdef extern from *:
     """
     #include <string.h>
     /* of a literal: the compiler knows its length */
-    static inline char *bot4_put(char *at, const char *text) { return (char *) memcpy(at, text, strlen(text)) + strlen(text); }
+    static inline char *bot4_put(char *at, const char *text) {
+        return (char *) memcpy(at, text, strlen(text)) + strlen(text);
+    }
     """
     char *put "bot4_put"(char *at, const char *text) noexcept nogil
 
@@ -49,7 +51,7 @@ cdef inline char *put_decimal(char *at, uint64_t value, int64_t places) noexcept
     """value * 10 ** -places with all its places, as Decimal writes it."""
     cdef uint64_t scale = 1
     cdef int64_t i
-    for i in range(places):
+    for _ in range(places):
         scale *= 10
     at = put_integer(at, value // scale)
     if places > 0:

@@ -6,9 +6,9 @@ import numpy as np
 
 from engine import clock
 from engine.gateway.attempts import Attempt, AttemptRecord
-from engine.gateway.reports import Report, is_final
+from engine.gateway.reports import Report, fields_of, is_final
 from ipc.counters import Counters
-from ipc.messages import REPORT_DETAIL, Action, Refusal, ReportKind
+from ipc.messages import Action, Refusal, ReportKind
 from ipc.ring import Producer, RingFull
 
 FULL_SLEEP_S = 200e-6
@@ -32,12 +32,12 @@ class ReportPublisher:
             return False
         self.published += 1
         self._counters.increase("reports")
-        number = int(records[0]["order_id"])
-        if int(records[0]["extra"]) & 0xFF == ReportKind.FILL:
-            self._attempts.note_filled(number, int(records[1:].view(REPORT_DETAIL)[0]["cumulative_lots"]))
-        attempt = self._attempts.attempt(number)
-        if attempt is not None and is_final(records, attempt.quantity_lots):
-            self._attempts.mark_finished(number)
+        fields = fields_of(records)
+        if fields.kind == ReportKind.FILL:
+            self._attempts.note_filled(fields.order_id, fields.cumulative_lots)
+        quantity_lots = self._attempts.quantity_lots(fields.order_id)
+        if quantity_lots is not None and is_final(fields, quantity_lots):
+            self._attempts.mark_finished(fields.order_id)
         return True
 
     def publish_refusal(self, attempt: Attempt, code: Refusal) -> None:

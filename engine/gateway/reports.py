@@ -1,10 +1,18 @@
-"""REPORT messages as the gateway makes them: two records, MESSAGE and REPORT_DETAIL."""
+"""REPORT messages as the gateway makes them: two records, MESSAGE and REPORT_DETAIL.
 
+Packed as a whole: an order that the core sends meanwhile waits, and numpy takes ten times as long field by field.
+"""
+
+import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ipc.messages import MESSAGE, REPORT_DETAIL, Flag, Kind, Liquidity, Refusal, ReportKind
+
+_RECORDS = struct.Struct("<qqqIBBHqqqq" + "qqqIBBHqqqq")  # MESSAGE and REPORT_DETAIL, field by field
+assert _RECORDS.size == MESSAGE.itemsize + REPORT_DETAIL.itemsize
 
 TERMINAL = frozenset(
     {ReportKind.CANCELLED, ReportKind.REPLACED, ReportKind.REJECTED, ReportKind.EXPIRED, ReportKind.NOT_FOUND}
@@ -31,30 +39,32 @@ class Report:
 
     def records(self) -> np.ndarray:
         """Shape (2,), dtype MESSAGE; receive times are the publisher's to set."""
-        records = np.zeros(2, dtype=MESSAGE)
-        head, detail = records[0], records[1:].view(REPORT_DETAIL)[0]
-        records["event_time_ns"] = self.event_time_ns
-        records["instrument"] = self.instrument
-        head["kind"] = Kind.REPORT
-        head["side"] = self.side
-        head["flags"] = Flag.MORE
-        head["price_ticks"] = self.price_ticks
-        head["quantity_lots"] = self.quantity_lots
-        head["order_id"] = self.order_id
-        head["extra"] = int(self.kind) | int(self.code) << 8
-        detail["kind"] = Kind.DETAIL
-        detail["liquidity"] = self.liquidity
-        detail["flags"] = Flag.LAST
-        detail["venue_order_id"] = self.venue_order_id
-        detail["trade_id"] = self.trade_id
-        detail["fee_atoms"] = self.fee_atoms
-        detail["cumulative_lots"] = self.cumulative_lots
-        return records
+        head = (
+            *(0, self.event_time_ns, 0, self.instrument, Kind.REPORT, self.side, Flag.MORE),
+            *(self.price_ticks, self.quantity_lots, self.order_id, self.kind | self.code << 8),
+        )
+        detail = (
+            *(0, self.event_time_ns, 0, self.instrument, Kind.DETAIL, self.liquidity, Flag.LAST),
+            *(self.venue_order_id, self.trade_id, self.fee_atoms, self.cumulative_lots),
+        )
+        return np.frombuffer(bytearray(_RECORDS.pack(*head, *detail)), dtype=MESSAGE)
 
 
-def is_final(records: np.ndarray, quantity_lots: int) -> bool:
+class ReportFields(NamedTuple):
+    """What the publisher must know of a report's records."""
+
+    order_id: int
+    kind: int
+    cumulative_lots: int
+
+
+def fields_of(records: np.ndarray) -> ReportFields:
+    values = _RECORDS.unpack(records.tobytes())
+    return ReportFields(values[9], values[10] & 0xFF, values[21])
+
+
+def is_final(fields: ReportFields, quantity_lots: int) -> bool:
     """Whether nothing more will be heard of the order after this report; `quantity_lots` is the order's."""
-    kind = int(records[0]["extra"]) & 0xFF
-    if kind == ReportKind.FILL:
-        return int(records[1:].view(REPORT_DETAIL)[0]["cumulative_lots"]) >= quantity_lots
-    return kind in TERMINAL
+    if fields.kind == ReportKind.FILL:
+        return fields.cumulative_lots >= quantity_lots
+    return fields.kind in TERMINAL

@@ -54,7 +54,7 @@ def watch_lane(point: str, count: int) -> None:
         lane.witness = witness
         return lane
 
-    Gateway._make_lane = watched  # type: ignore[method-assign]
+    Gateway._make_lane = watched  # type: ignore[method-assign,assignment]
 
 
 def run_gateway(settings: GatewayProcessSettings, point: str, count: int) -> None:
