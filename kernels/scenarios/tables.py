@@ -12,7 +12,7 @@ score: 1 + |x|, linear near 0 and logarithmic in the tail; 128 pieces, for a nor
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ Function = Callable[[Floats], Floats]
 PROBABILITY_BITS = 5
 SCORE_BITS = 7
 DEGREE = 5
+KEPT = 512  # tables of a kind, about 100 KiB each
 SMALLEST_EXPONENT = -54  # of a probability: (2 m + 1) 2**-54 with 52 random bits m
 PROBABILITY_OCTAVES = 53
 # cos(pi (k + 1/2) / 6) / 2
@@ -107,7 +108,7 @@ def horner(coefficients: tuple[float, ...], x: float) -> float:
     return total
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def mixing_table(dof: float) -> Floats:
     """sqrt(dof / chi-square quantile), which turns normals into Student's t: (2, pieces, 6).
 
@@ -119,7 +120,7 @@ def mixing_table(dof: float) -> Floats:
     return frozen(np.stack([interpolated(np.sqrt(dof / (2.0 * side))) for side in sides]))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def t_margin_table(copula_dof: float, margin_dof: float) -> Floats:
     """x -> quantile of t(margin_dof) scaled to variance 1 at the probability that t(copula_dof) gives x: (pieces, 6).
 
@@ -136,7 +137,7 @@ def t_margin_table(copula_dof: float, margin_dof: float) -> Floats:
     return frozen(interpolated(-np.sqrt((margin_dof - 2.0) / margin_dof) * quantile))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def probability_table(copula_dof: float) -> Floats:
     """x -> probability that t(copula_dof), or the normal, gives to values below -|x|: (pieces, 6)."""
     return frozen(interpolated(lower_probability(scores_below(copula_dof), copula_dof)))

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from models.faults import Fault
+from models.market_risk.conditional import GJR_T, LEAST_MARGIN_DOF
 from models.market_risk.euler import unit_quantiles
 from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.parametric import t_dof
 from models.market_risk.simulation import Scenarios, constant_process, copula_draws
-from models.volatility import Spec, fit_batch
+from models.volatility import fit_batch
 from models.volatility.health import EWMA_DECAY, OK
 
-GJR_T = Spec(process="gjr", errors="t", mean="constant", start_variance="backcast")
 NAMES = ("mu", "omega", "alpha", "gamma", "beta", "nu")
 SIMULATED = 100_000  # standardised draws behind a Monte Carlo forecast
 
@@ -135,6 +134,7 @@ def filter_refits(rolling: Rolling) -> Filtered:
     stretches = np.stack([extended[start : start + window + refit] for start in starts])
     batch = fit_batch(stretches[:, :window], GJR_T, standard_errors=False)
     mean, omega, alpha, gamma, beta, dof = (batch.parameters[:, batch.names.index(name)].copy() for name in NAMES)
+    dof = np.maximum(dof, LEAST_MARGIN_DOF)
     weak = batch.codes != OK
     omega[weak], alpha[weak], gamma[weak], beta[weak] = 0.0, 1.0 - EWMA_DECAY, 0.0, EWMA_DECAY
     shocks = stretches - mean[:, None]
@@ -167,14 +167,12 @@ def filtered_historical(rolling: Rolling, filtered: Filtered | None) -> Forecast
 
 
 def monte_carlo(rolling: Rolling, filtered: Filtered | None) -> Forecasts:
-    """The fitted GJR-GARCH-t by simulation: the same `SIMULATED` uniforms at every refit, at each day's volatility."""
+    """The fitted GJR-GARCH-t by simulation: the same `SIMULATED` paths at every refit, at each day's volatility."""
     assert filtered is not None
-    normal = Scenarios(copula_draws(np.ones((1, 1)), np.inf), constant_process(np.ones(1)), 1, 1)
-    uniform = stats.norm.cdf(-normal.returns(np.arange(SIMULATED))[:, 0])
     units = {}
     for dof in np.unique(filtered.dof):
-        losses = np.sqrt((dof - 2.0) / dof) * stats.t.ppf(uniform, dof)
-        units[dof] = [column[0] for column in tail_columns(losses[None], rolling.level)]
+        errors = Scenarios(copula_draws(np.ones((1, 1)), np.inf, np.array([dof])), constant_process(np.ones(1)), 1, 1)
+        units[dof] = [column[0] for column in tail_columns(errors.losses(np.ones(1), SIMULATED)[None], rolling.level)]
     quantile, shortfall = np.array([units[dof] for dof in filtered.dof]).T
     return Forecasts(
         "monte-carlo",
