@@ -23,7 +23,7 @@ from models.faults import DataFault, Fault
 from models.volatility.health import Health
 
 Floats = NDArray[np.float64]
-LEAST_NU, LARGEST_NU = 2.01, 200.0
+LEAST_NU, LARGEST_NU = 1.0, 200.0
 LEAST_ROWS = 20
 LARGEST_ML = 30
 ROUNDS, HALVINGS = 100, 20

@@ -12,7 +12,7 @@ from models.dependence.correlation import collinear, positive_definite
 from models.dependence.data import checked
 from models.dependence.joint import JointModel, maximise
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
-from models.dependence.margins import Margins, MarginState, fit_margins
+from models.dependence.margins import Margins, MarginState, fit_margins, usable_margins
 from models.dependence.means import equations_of
 from models.dependence.result import DependenceFit, Dynamics
 from models.dependence.standard_errors import KINDS, likelihood_errors
@@ -31,21 +31,31 @@ from models.faults import DataFault, Fault
 Floats = NDArray[np.float64]
 SINGULAR = 1e-10  # smallest eigenvalue of the correlations of standardised residuals that a likelihood can take
 LEAST_ROWS = 100
-LARGEST_JOINT = 30
+LARGEST_JOINT = 20  # 272 parameters: about a minute
 DYNAMICS = ("dcc.a", "dcc.b", "dcc.g")
 
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Margins fitted one by one, and the moments of what they leave."""
+    """Margins fitted one by one, and the moments of what they leave.
+
+    `garch` are the parameters found, `parameters` those used: see `usable_margins`.
+    """
 
     margins: Margins
     mean: str
+    garch: Floats
     parameters: Floats
-    converged: tuple[bool, ...]
+    replaced: NDArray[np.bool_]  # series whose GARCH could not be used
     state: MarginState
     target: Floats
     negative_target: Floats
+    notes: tuple[str, ...]
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Margin parameters that were estimated and are not on their bound of zero."""
+        return ~self.at_bound & ~self.replaced[self.margins.owners]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,8 +63,8 @@ class FirstStep:
 
     @property
     def at_bound(self) -> NDArray[np.bool_]:
-        """Margin parameters on their bound of zero."""
-        return self.margins.garch & (self.parameters <= 0.0)
+        """Margin parameters that the search left on their bound of zero."""
+        return self.margins.garch & (self.parameters <= 0.0) & ~self.replaced[self.margins.owners]
 
     @property
     def correlation(self) -> Floats:
@@ -88,10 +98,11 @@ def first_step(
     start = None
     if warm is not None and all(label in warm.parameters for label in margins.labels):
         start = np.array([warm.parameters[label] for label in margins.labels])
-    parameters, converged = fit_margins(margins, start)
+    garch, converged = fit_margins(margins, start)
+    parameters, replaced, notes = usable_margins(margins, garch, converged)
     state = margins.evaluate(parameters)
     target, negative = second_moments(state.standardised), negative_moments(state.standardised)
-    return FirstStep(margins, mean, parameters, tuple(converged), state, target, negative)
+    return FirstStep(margins, mean, garch, parameters, replaced, state, target, negative, notes)
 
 
 def two_step_ccc(first: FirstStep) -> Estimate:
@@ -107,7 +118,7 @@ def two_step_ccc(first: FirstStep) -> Estimate:
         parameters,
         errors,
         loglik,
-        all(first.converged),
+        True,
         bound,
         first.state,
         dynamics,
@@ -127,7 +138,7 @@ def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: Correlation
             parameters,
             errors,
             loglik,
-            second.converged and all(first.converged),
+            second.converged,
             tuple(np.array(first.margins.labels)[first.at_bound]),
             first.state,
             dynamics_with(first.target, first.negative_target, second.parameters),
@@ -158,14 +169,17 @@ def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None
     second = fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
     hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
     full = CorrelationLikelihood(first.state.standardised, repaired, first.negative_target)
-    notes = ["FIRST_STEP_NOT_COUNTED: standard errors of the dynamics take margins and target as known"]
+    notes = [
+        *first.notes,
+        "FIRST_STEP_NOT_COUNTED: standard errors of the dynamics take margins and target as known",
+    ]
     return with_dynamics(
         Estimate(
             first.margins.labels,
             first.parameters,
-            margin_errors(first.margins, first.state, hessians, ~first.at_bound),
+            margin_errors(first.margins, first.state, hessians, first.free),
             first.state.loglik + full.loglik(*second.parameters),
-            second.converged and all(first.converged),
+            second.converged,
             tuple(np.array(first.margins.labels)[first.at_bound]),
             first.state,
             dynamics_with(repaired, first.negative_target, second.parameters),
@@ -182,7 +196,7 @@ def joint(first: FirstStep, dynamics: int, start: Floats, two_step_loglik: float
     if len(first.names) > LARGEST_JOINT:
         raise Fault(f"{len(first.names)} series: the joint likelihood takes at most {LARGEST_JOINT}; use two-step")
     model = JointModel(first.margins, dynamics)
-    found = maximise(model, np.concatenate([first.parameters, packed(first.correlation), start]))
+    found = maximise(model, np.concatenate([first.garch, packed(first.correlation), start]))
     _, correlation, coefficients = model.split(found.parameters)
     negative = negative_moments(found.state.standardised)
     return Estimate(
@@ -204,8 +218,9 @@ def static_part(
 ) -> tuple[dict[str, Floats], tuple[str, ...], Floats, Floats, tuple[str, ...]]:
     """Errors, labels, values of the margin parameters and of the correlations they leave; rows' influence; notes."""
     hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
-    errors = margin_errors(first.margins, first.state, hessians, ~first.at_bound)
-    influence, notes = margin_influence(first.margins, first.state, hessians, ~first.at_bound)
+    errors = margin_errors(first.margins, first.state, hessians, first.free)
+    influence, notes = margin_influence(first.margins, first.state, hessians, first.free)
+    notes = (*first.notes, *notes)
     spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence)
     labels = (*first.margins.labels, *pair_labels(first.names))
     parameters = np.concatenate([first.parameters, packed(first.correlation)])

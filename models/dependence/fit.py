@@ -24,6 +24,7 @@ from models.faults import Fault
 
 Floats = NDArray[np.float64]
 CCC_ESTIMATORS = ("joint", "two-step")
+JOINT_START = (0.002, 0.2, 0.0)  # at a = 0 the likelihood does not depend on b: no search begins there
 DCC_ESTIMATORS = ("two-step", "joint", "composite")
 
 
@@ -65,7 +66,7 @@ def fit_dcc(
     """Dynamic conditional correlation, Engle (2002), of `returns` (n, series); other arguments as in `fit_ccc`.
 
     `estimator`: `two-step` with correlation targeting (fast: what is refreshed live), `joint` (means, GARCH,
-    correlations and dynamics in one likelihood; at most 30 series) or `composite` (margins one by one, dynamics from
+    correlations and dynamics in one likelihood; at most 20 series) or `composite` (margins one by one, dynamics from
     the likelihoods of all pairs: for many series). `asymmetric`: the g term of Cappiello, Engle and Sheppard (2006).
     """
     began = time.perf_counter()
@@ -79,7 +80,7 @@ def fit_dcc(
     if estimator == "two-step":
         estimate = two_step_dcc(first, second, sample)
     else:
-        start = np.maximum(second.parameters, 0.0)
+        start = np.maximum(second.parameters, JOINT_START[: len(second.parameters)])
         estimate = joint(first, len(start), start, first.state.loglik + second.loglik)
     return laid_out("dcc", estimator, first, estimate, began)
 
@@ -88,7 +89,8 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
     """The result in the form that callers and reports read."""
     dynamics, state = estimate.dynamics, estimate.state
     parameters = dict(zip(estimate.labels, (float(x) for x in estimate.parameters), strict=True))
-    margins = max(parameters[f"{name}.alpha"] + parameters[f"{name}.beta"] for name in first.names)
+    estimated = np.array(first.names) if estimator == "joint" else np.array(first.names)[~first.replaced]
+    margins = max((parameters[f"{name}.alpha"] + parameters[f"{name}.beta"] for name in estimated), default=0.0)
     own = persistence_of(np.array([dynamics.a, dynamics.b, dynamics.g]), estimate.asymmetry)
     correlation, quasi = next_correlation(state.standardised, dynamics)
     correlation, note = nearest_correlation(correlation)

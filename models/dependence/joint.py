@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 REFUSED = 1e10  # the objective where a matrix is not positive definite
 NEWTON_STEPS = 20
 NEWTON_DONE = 1e-9  # half the Newton decrement, in units of log-likelihood
+NEWTON_CLOSE = 1e-4  # below it the Hessian of the step before still serves, also for standard errors
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class JointModel:
             sample = CorrelationLikelihood(state.standardised, correlation, negative_moments(state.standardised))
             loglik = state.loglik + sample.loglik(a, b, g)
             if not np.isfinite(loglik):
-                return np.nan, state.scores, state
+                return np.nan, np.full((len(state.residuals), len(parameters)), np.nan), state
             scores = sample.scores(a, b, g, slopes=state.slopes, owners=self.margins.owners, with_target=True)
         p = len(flat)
         scores[:, :p] += state.scores
@@ -82,7 +83,8 @@ class JointEstimate:
 def maximise(model: JointModel, start: Floats) -> JointEstimate:
     """From a two-step estimate to the joint one: L-BFGS in units of standard errors, then Newton steps."""
     loglik, scores, _ = model.evaluate(start)
-    unit = 1.0 / np.sqrt((scores**2).sum(axis=0))
+    information = (scores**2).sum(axis=0)
+    unit = np.where(information > 0, 1.0 / np.sqrt(np.where(information > 0, information, 1.0)), 1e-3)
     bounds = [
         tuple(None if limit is None else (limit - x) / u for limit in pair)
         for pair, x, u in zip(model.bounds(), start, unit, strict=True)
@@ -101,21 +103,28 @@ def maximise(model: JointModel, start: Floats) -> JointEstimate:
 
 
 def newton(model: JointModel, parameters: Floats, unit: Floats) -> JointEstimate:
-    """Newton steps on the parameters that are not at a bound, halved until the likelihood rises."""
+    """Newton steps on the parameters that are not at a bound, halved until the likelihood rises.
+
+    A Hessian costs two evaluations a parameter, so it is made anew only while steps are still long.
+    """
     lower, upper = (
         np.array([fill if limit is None else limit for limit in side])
         for side, fill in zip(zip(*model.bounds(), strict=True), (-np.inf, np.inf), strict=True)
     )
-    converged = False
+
+    def curvature(point: Floats) -> Floats:
+        return difference(lambda x: model.evaluate(x)[1].sum(axis=0), point, 1e-3 * unit)
+
+    converged, hessian = False, curvature(parameters)
     loglik, scores, state = model.evaluate(parameters)
     for _ in range(NEWTON_STEPS):
-        hessian = difference(lambda x: model.evaluate(x)[1].sum(axis=0), parameters, 1e-3 * unit)
         gradient = scores.sum(axis=0)
         at_bound = (parameters <= lower) & (gradient <= 0) | (parameters >= upper) & (gradient >= 0)
         free = np.flatnonzero(~at_bound)
         step = np.zeros(len(parameters))
         step[free] = np.linalg.lstsq(-hessian[np.ix_(free, free)], gradient[free], rcond=1e-14)[0]
-        if abs(gradient @ step) < 2 * NEWTON_DONE:
+        decrement = float(abs(gradient @ step))
+        if decrement < 2 * NEWTON_DONE:
             converged = True
             break
         for _ in range(12):
@@ -126,16 +135,25 @@ def newton(model: JointModel, parameters: Floats, unit: Floats) -> JointEstimate
                 break
             step *= 0.5
         else:
+            converged = decrement < NEWTON_CLOSE
             break
+        if decrement > NEWTON_CLOSE:
+            hessian = curvature(parameters)
     return JointEstimate(parameters, loglik, converged, hessian, scores, state, at_bound)
 
 
 def difference(function: Callable[[Floats], Floats], point: Floats, step: Floats) -> Floats:
-    """Central differences of a vector function, made symmetric: (parameters, parameters)."""
-    columns = []
+    """Central differences of a vector function, made symmetric: (parameters, parameters).
+
+    Where the function does not exist on one side, from the point to the other; on neither, zero.
+    """
+    columns, middle = [], function(point)
     for i in range(len(point)):
         shift = np.zeros(len(point))
         shift[i] = step[i]
-        columns.append((function(point + shift) - function(point - shift)) / (2 * step[i]))
+        sides = [(side, function(point + side * shift)) for side in (1.0, -1.0)]
+        there = [(side, value) for side, value in sides if np.all(np.isfinite(value))]
+        (first, high), (last, low) = (*there, (0.0, middle))[:2] if there else ((1.0, middle), (0.0, middle))
+        columns.append((high - low) / ((first - last) * step[i]))
     matrix = np.array(columns)
     return np.asarray((matrix + matrix.T) / 2)

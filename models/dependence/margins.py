@@ -10,11 +10,13 @@ from scipy.optimize import minimize
 
 from kernels.dependence.margins import garch_evaluate, garch_fit
 from models.dependence.means import Equations
+from models.volatility.health import EWMA_DECAY, PERSISTENCE_LIMIT
 
 Floats = NDArray[np.float64]
 SHAPES = ((0.05, 0.90), (0.03, 0.96), (0.10, 0.80), (0.15, 0.50))  # (alpha, beta) tried first
 LARGEST_PERSISTENCE = 1.0 - 1e-7
 REFUSED = 1e10
+NOTHING = 0.5  # of log-likelihood: half of what chance gives on average to each parameter
 GARCH_LABELS = ("omega", "alpha", "beta")
 
 
@@ -122,7 +124,8 @@ def evaluate_one(returns: Floats, design: Floats, parameters: Floats) -> tuple[F
 def fit_margin(returns: Floats, design: Floats, warm: Floats | None = None) -> tuple[Floats, bool]:
     """Normal quasi maximum likelihood of one series: parameters (k + 3,) and whether the search converged.
 
-    Fisher scoring; where that stops at a bound (no ARCH, a unit root) a constrained search finishes.
+    Fisher scoring; where that stops at a bound (no ARCH, a unit root) a constrained search finishes. Where even that
+    is no better than a constant variance by NOTHING, alpha and beta are zero: beta has no meaning without alpha.
     """
     k = design.shape[1]
     mean = np.linalg.lstsq(design, returns, rcond=None)[0]
@@ -139,13 +142,16 @@ def fit_margin(returns: Floats, design: Floats, warm: Floats | None = None) -> t
     best = max(starts, key=loglik) if warm is None else warm / unit
     found = best.copy()
     if not garch_fit(scaled, design, found, *work.arrays, work.matrices):
-        return constrained(loglik, work, max((best, *starts), key=loglik), len(returns), unit)
+        found, converged = constrained(loglik, work, max((best, *starts), key=loglik), len(returns))
+        residuals = scaled - design @ (mean / scale)
+        flat = np.concatenate([mean / scale, [np.mean(residuals**2), 0.0, 0.0]])
+        if not loglik(found) > loglik(flat) + NOTHING:
+            return flat * unit, True
+        return found * unit, converged
     return found * unit, True
 
 
-def constrained(
-    loglik: Callable[[Floats], float], work: Workspace, start: Floats, n: int, unit: Floats
-) -> tuple[Floats, bool]:
+def constrained(loglik: Callable[[Floats], float], work: Workspace, start: Floats, n: int) -> tuple[Floats, bool]:
     """Sequential quadratic programming with alpha, beta >= 0 and alpha + beta <= 1 - 1e-7."""
     k = len(start) - 3
 
@@ -161,7 +167,30 @@ def constrained(
     )
     parameters = np.asarray(found.x, dtype=np.float64)
     parameters[k + 1 :] = np.maximum(parameters[k + 1 :], 0.0)
-    return parameters * unit, bool(found.success)
+    return parameters, bool(found.success)
+
+
+def usable_margins(
+    margins: Margins, parameters: Floats, converged: list[bool]
+) -> tuple[Floats, NDArray[np.bool_], tuple[str, ...]]:
+    """Parameters with EWMA(0.94) in the place of every GARCH that cannot be used, which series those are, and notes.
+
+    The limit is the one of `models.volatility`; EWMA is the GARCH of omega 0, alpha 0.06, beta 0.94.
+    """
+    out, replaced, notes = parameters.copy(), np.zeros(len(converged), dtype=bool), []
+    for i, place in enumerate(margins.places):
+        persistence = float(out[place.stop - 2] + out[place.stop - 1])
+        if converged[i] and persistence < PERSISTENCE_LIMIT:
+            continue
+        reason = f"alpha + beta {persistence:.6f}" if converged[i] else "its search did not converge"
+        replaced[i] = True
+        design = margins.equations.designs[i]
+        mean = np.linalg.lstsq(design, margins.equations.returns[:, i], rcond=None)[0]
+        out[place] = [*mean, 0.0, 1.0 - EWMA_DECAY, EWMA_DECAY]
+        notes.append(
+            f"EWMA_MARGIN: variances of {margins.equations.names[i]} are those of EWMA({EWMA_DECAY}): {reason}"
+        )
+    return out, replaced, tuple(notes)
 
 
 def fit_margins(margins: Margins, warm: Floats | None = None) -> tuple[Floats, list[bool]]:

@@ -9,6 +9,8 @@ KINDS = ("hessian", "opg", "robust")
 
 def invert(matrix: Floats) -> Floats:
     """Inverse of a positive definite matrix, scaled first; nan where it is not one."""
+    if matrix.size == 0:
+        return matrix
     scale = np.sqrt(np.abs(np.diag(matrix)))
     if not np.all(np.isfinite(matrix)) or np.any(scale == 0):
         return np.full_like(matrix, np.nan)

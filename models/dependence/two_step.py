@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 STARTS = ((0.02, 0.96), (0.03, 0.90), (0.05, 0.80), (0.01, 0.98), (0.02, 0.50))  # (a, b) tried first
 ASYMMETRIC_STARTS = (0.0, 0.01, 0.03)
 LARGEST_PERSISTENCE = 1.0 - 1e-6
+NOTHING = 1e-7  # a coefficient below it is zero
 STEP = 1e-5  # of a central difference in a, b or g
 REFUSED = 1e10
 
@@ -49,7 +50,7 @@ def fit_dynamics(
 ) -> DynamicsEstimate:
     """Maximises `loglik(a, b[, g])` over a, b, g >= 0 and persistence below one.
 
-    `asymmetry` None leaves g out. `warm` is tried as a start beside the usual ones.
+    `asymmetry` None leaves g out. `warm` takes the place of the usual starts. All zero: correlation is constant.
     """
     weights = np.array([1.0, 1.0] if asymmetry is None else [1.0, 1.0, asymmetry])
     starts = [np.array(start) for start in STARTS]
@@ -78,6 +79,9 @@ def fit_dynamics(
         options={"ftol": 1e-12, "maxiter": 100},
     )
     parameters = np.clip(np.asarray(found.x, dtype=np.float64), 0.0, 1.0)
+    parameters[parameters < NOTHING] = 0.0
+    if not parameters[[0, *range(2, len(parameters))]].any():
+        parameters[:] = 0.0  # nothing moves the correlations, so b has no meaning
     return DynamicsEstimate(parameters, loglik(*parameters), bool(found.success), asymmetry or 0.0)
 
 

@@ -185,8 +185,8 @@ def test_arguments_that_cannot_be_used_are_refused(returns, arguments, text):
 
 
 def test_joint_likelihood_of_too_many_series_is_refused():
-    with pytest.raises(Fault, match="31 series: the joint likelihood takes at most 30"):
-        fit_dcc(dcc_returns(200, 31), estimator="joint")
+    with pytest.raises(Fault, match="21 series: the joint likelihood takes at most 20"):
+        fit_dcc(dcc_returns(200, 21), estimator="joint")
 
 
 def test_joint_likelihood_of_tiny_returns_is_that_of_large_ones(returns):
@@ -232,3 +232,30 @@ def test_second_step_takes_residuals_of_another_volatility_model(returns):
         fit_correlation(margins.standardised.T[:, [0, 1, 0]], estimator="composite")
     with pytest.raises(Fault, match="must be one of two-step, composite"):
         fit_correlation(margins.standardised.T, estimator="joint")
+
+
+def test_series_whose_garch_cannot_be_used_has_ewma_variances_and_a_note(returns):
+    broken = returns[:1_000].copy()
+    broken[:500, 2] *= 0.05  # one break in the level: alpha + beta goes to one
+    fitted = fit_dcc(broken, names=("A", "B", "C", "D"))
+    assert fitted.health.ok
+    assert fitted.notes[0].startswith("EWMA_MARGIN: variances of C are those of EWMA(0.94): alpha + beta ")
+    assert len(fitted.notes) == 1
+    assert [fitted.parameters[f"C.{name}"] for name in ("omega", "alpha", "beta")] == pytest.approx([0, 0.06, 0.94])
+    assert np.isnan(fitted.standard_errors["robust"]["C.alpha"])
+    assert np.isfinite(fitted.standard_errors["robust"]["dcc.a"])
+    residuals = fitted.residuals[:, 2]
+    expected = np.mean(residuals**2)
+    for residual, variance in zip(residuals, fitted.variances[:, 2], strict=True):
+        assert variance == pytest.approx(expected, rel=1e-9)
+        expected = 0.94 * expected + 0.06 * residual**2
+
+
+def test_correlations_that_nothing_moves_are_constant_and_said_to_be_at_the_bound():
+    noise = 0.01 * np.random.default_rng(0).normal(size=(150, 20))
+    fitted = fit_dcc(noise)
+    assert fitted.parameters["dcc.a"] == fitted.parameters["dcc.b"] == 0.0
+    assert fitted.health.code == "AT_BOUND"
+    assert "dcc.a, dcc.b" in fitted.health.note
+    np.testing.assert_allclose(fitted.correlations, np.broadcast_to(fitted.correlation, (150, 20, 20)), atol=1e-12)
+    assert fitted.loglik == pytest.approx(fit_ccc(noise, estimator="two-step").loglik, abs=1e-6)
