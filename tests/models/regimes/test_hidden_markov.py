@@ -163,7 +163,7 @@ def test_impossible_arguments_are_one_line() -> None:
 
 def test_collapsed_state_is_passed_over_when_another_start_leads_elsewhere() -> None:
     values = switching(2, 800)[0]
-    values[np.random.default_rng(2).random(800) < 0.25] = 0.0
+    values[np.random.default_rng(2).random(800) < 0.15] = 0.0
     values = values / values.std()
     calm = hidden_markov.quantile_start(values, "hmm", 2)
     collapsing = hidden_markov.start_of("hmm", 0.5, np.zeros(2), np.array([1e-3, 1.3]))
