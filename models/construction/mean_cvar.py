@@ -125,15 +125,16 @@ def _lowest_under(cuts: Array, levels: Array, inside: FeasibleSet, deadline: flo
         return None
     sizes = np.zeros((len(cuts), shape.variables - shape.weights))
     planes = sparse.csr_matrix(np.hstack([cuts, sizes, -np.ones((len(cuts), 1))]))
-    empty = sparse.csr_matrix((shape.within.shape[0], 1))
+    rows = shape.within[shape.general]
+    empty = sparse.csr_matrix((rows.shape[0], 1))
     found = linprog(
         np.concatenate([np.zeros(shape.variables), [1.0]]),
-        A_ub=sparse.vstack([planes, sparse.hstack([shape.within, empty])]),
-        b_ub=np.concatenate([-levels, shape.within_to]),
+        A_ub=sparse.vstack([planes, sparse.hstack([rows, empty])]),
+        b_ub=np.concatenate([-levels, shape.within_to[shape.general]]),
         A_eq=sparse.hstack([shape.equal, sparse.csr_matrix((shape.equal.shape[0], 1))])
         if shape.equal.shape[0]
         else None,
         b_eq=shape.equal_to if shape.equal.shape[0] else None,
-        bounds=(None, None), method="highs", options={"time_limit": remaining},
+        bounds=np.vstack([shape.bounds, [-np.inf, np.inf]]), method="highs", options={"time_limit": remaining},
     )  # fmt: skip
     return None if found.status != 0 else (np.asarray(found.x[: shape.weights]), float(found.fun))

@@ -10,6 +10,7 @@ from scipy.optimize import linprog
 
 from models.construction.constraints import FEASIBLE_TO, Array, Constraints, Row
 
+BOUNDS = ("upper bound of ", "lower bound of ")
 ONE_BY_ONE = 60  # so many bounds are tried one by one for the contradiction, more only as a whole
 
 
@@ -24,6 +25,8 @@ class Polyhedron:
     names_equal: tuple[str, ...]
     names_within: tuple[str, ...]
     weights: int  # the first of the variables
+    bounds: Array  # (variables, 2), the same as the rows named bounds; a linear programme is faster with these
+    general: Any  # which of the rows of `within` are no bounds
 
     @property
     def variables(self) -> int:
@@ -64,6 +67,8 @@ def polyhedron(constraints: Constraints) -> Polyhedron:
         tuple(name for name, *_ in equal),
         tuple(names),
         count,
+        np.vstack([np.column_stack([constraints.lower, constraints.upper]), np.tile([0.0, np.inf], (lifted, 1))]),
+        np.array([not name.startswith(BOUNDS) for name in names], dtype=bool),
     )
 
 
@@ -94,11 +99,11 @@ def linear_vertex(linear: Array, shape: Polyhedron, time_limit_s: float) -> Arra
         return None
     found = linprog(
         shape.padded(linear / (float(np.abs(linear).max(initial=0.0)) or 1.0)),
-        A_ub=shape.within if shape.within.shape[0] else None,
-        b_ub=shape.within_to if shape.within.shape[0] else None,
+        A_ub=shape.within[shape.general] if shape.general.any() else None,
+        b_ub=shape.within_to[shape.general] if shape.general.any() else None,
         A_eq=shape.equal if shape.equal.shape[0] else None,
         b_eq=shape.equal_to if shape.equal.shape[0] else None,
-        bounds=(None, None),
+        bounds=shape.bounds,
         method="highs",
         options={"time_limit": time_limit_s},
     )
@@ -193,7 +198,7 @@ def _least_misses(shape: Polyhedron, within: Any, equal: Any, deadline: float) -
 def _irreducible(shape: Polyhedron, deadline: float) -> list[str]:
     """Names of a smallest contradicting set: whatever can be left out with the rest still contradicting is."""
     names = list(dict.fromkeys([*shape.names_equal, *shape.names_within]))
-    bounds = [name for name in names if name.startswith(("upper bound of ", "lower bound of "))]
+    bounds = [name for name in names if name.startswith(BOUNDS)]
     groups = [[name] for name in names if name not in set(bounds)]
     if len(bounds) <= ONE_BY_ONE:
         groups = [[name] for name in bounds] + groups

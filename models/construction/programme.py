@@ -114,7 +114,10 @@ def polished(covariance: Array, linear: Array, shape: Polyhedron, x: Array) -> A
         rows = sparse.vstack([shape.equal, shape.within[binding]]).toarray()
         limits = np.concatenate([shape.equal_to, shape.within_to[binding]])
         system = np.block([[covariance, rows.T], [rows, np.zeros((len(limits), len(limits)))]])
-        found = np.linalg.lstsq(system, np.concatenate([-linear, limits]), rcond=None)[0]
+        try:
+            found = np.linalg.solve(system, np.concatenate([-linear, limits]))
+        except np.linalg.LinAlgError:  # constraints that bind twice
+            found = np.linalg.lstsq(system, np.concatenate([-linear, limits]), rcond=None)[0]
         better, multipliers = found[:n], found[n + equals :]
         residual = float(np.abs(system @ found - np.concatenate([-linear, limits])).max())
         if not np.isfinite(better).all() or residual > 1e-10 * reach:

@@ -180,3 +180,24 @@ def test_an_instrument_given_twice_is_repaired_with_a_note() -> None:
     found = size(twin, account(2), SizingPolicy(shrink_for_estimation=False))
     assert found.notes[0].startswith("COVARIANCE_REPAIRED: 1 of 2 eigenvalues")
     assert found.weights[0] == pytest.approx(found.weights[1], abs=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_twice_the_capital_is_twice_the_raw_bet_and_twice_the_lots(seed: int, power: int) -> None:
+    scale = 2.0**power
+    policy = SizingPolicy(gross_cap=0.8, shrink_for_estimation=False)
+    small, large = size(edges(seed), account(), policy), size(edges(seed), account(capital=1e6 * scale), policy)
+    for one, many in zip(small.chains, large.chains, strict=True):
+        assert many.raw == one.raw * scale
+        assert abs(many.lots - one.lots * scale) <= scale
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.1), st.floats(0.0, 0.1))
+def test_more_drawdown_is_never_a_larger_position(seed: int, one: float, more: float) -> None:
+    first = size(edges(seed), account(drawdown=one), SizingPolicy(shrink_for_estimation=False))
+    second = size(edges(seed), account(drawdown=one + more), SizingPolicy(shrink_for_estimation=False))
+    before, after = np.abs(first.weights).sum(), np.abs(second.weights).sum()
+    one_lot_each = 4 * 90.0 / 1e6
+    assert after <= before + one_lot_each
