@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.cli import main
 from engine.errors import Exit
-from tests.engine.verbs.command import bot4, said
+from tests.engine.verbs.command import bot4
 from tests.models.regimes.series import switching
 
 
@@ -82,31 +83,43 @@ def test_returns_without_dates_are_taken_as_they_are(tmp_path: Path) -> None:
     assert "report: " in finished.stdout
 
 
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """(exit code, the one line) of a command run in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["risk", "regime", *map(str, arguments)])
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("bot4: ") for line in lines) == 1
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code, lines[-1].removeprefix("bot4: ")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "expected", "code"),
+    ("arguments", "expected"),
     [
-        (("--states", "9"), "states is 9: 1 to 8", Exit.USAGE),
-        (("--refit", "0"), "refit is 0: at least 1 observation", Exit.USAGE),
-        (("--window", "60"), "window is 60: 2 states need 100 observations", Exit.USAGE),
-        (("--column", "AAB"), "there is no series 'AAB'; did you mean AAA?", Exit.USAGE),
+        (("--states", "9"), "states is 9: 1 to 8"),
+        (("--refit", "0"), "refit is 0: at least 1 observation"),
+        (("--window", "60"), "window is 60: 2 states need 100 observations"),
+        (("--column", "AAB"), "there is no series 'AAB'; did you mean AAA?"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path: Path, arguments: tuple[str, ...], expected: str, code: Exit) -> None:
-    finished = bot4("risk", "regime", "--data", prices(tmp_path, 300), *arguments)
-    assert finished.returncode == code
-    assert expected in said(finished)
+def test_mistakes_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: str
+) -> None:
+    code, line = mistake(capsys, "--data", prices(tmp_path, 300), *arguments)
+    assert code == Exit.USAGE
+    assert expected in line
 
 
-def test_series_that_is_too_short_says_what_it_needs(tmp_path: Path) -> None:
-    finished = bot4("risk", "regime", "--data", prices(tmp_path, 120))
-    assert finished.returncode == 3
-    assert said(finished) == (
+def test_series_that_is_too_short_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = (
         "AAA: no regime could be published: 120 returns, the first fit needs 250: give more, or a lower --minimum"
     )
+    assert mistake(capsys, "--data", prices(tmp_path, 120)) == (3, expected)
 
 
-def test_several_series_ask_for_one(tmp_path: Path) -> None:
+def test_several_series_ask_for_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "two.csv"
     path.write_text("date,AAA,BBB\n2015-01-01,1,2\n2015-01-02,2,3\n")
-    finished = bot4("risk", "regime", "--data", path)
-    assert "holds 2 series (AAA, BBB): choose one with --column NAME" in said(finished)
+    code, line = mistake(capsys, "--data", path)
+    assert code == Exit.USAGE
+    assert "holds 2 series (AAA, BBB): choose one with --column NAME" in line
