@@ -20,6 +20,7 @@ class RegimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     starts: int = 3  # beside the previous fit
     errors: bool = False  # standard errors with every fit
     refit_on_change: bool = False  # also when a CUSUM on the scores says that the model no longer fits
+    change_spacing: int = 5  # observations between a fit and the next one that a change asks for, at least
     cusum: CusumSettings = CusumSettings()
 
     def __post_init__(self) -> None:
@@ -34,5 +35,7 @@ class RegimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError(f"minimum is {self.minimum}: {self.states} states need {needed} observations")
         if self.window and self.window < self.minimum:
             raise ValueError(f"window is {self.window}: at least minimum ({self.minimum}), or 0 for all so far")
+        if self.change_spacing < 1:
+            raise ValueError(f"change_spacing is {self.change_spacing}: at least 1 observation")
         if self.starts < 1:
             raise ValueError(f"starts is {self.starts}: at least 1")

@@ -82,6 +82,7 @@ class RegimeStream:
         self._history: list[float] = []  # the last ones: never more than two windows
         self._count = 0
         self._next_fit = settings.minimum
+        self._last_fit = 0
         self._active: FitVersion | None = None
         self._probabilities: Array = np.full(settings.states, np.nan)
         self._cusum = Cusum(settings.cusum)
@@ -109,7 +110,7 @@ class RegimeStream:
             size = 1 if self.settings.refit_on_change else min(fresh.size - at, self._next_fit - self._count)
             self._filter(fresh[at : at + size], published, at)
             if self.settings.refit_on_change and self._cusum.observe(published.scores[at : at + size])[0][0] >= 0:
-                self.refit_now()
+                self._next_fit = min(self._next_fit, max(self._count, self._last_fit + self.settings.change_spacing))
             at += size
         return published
 
@@ -151,7 +152,7 @@ class RegimeStream:
             len(self.versions), first, self._count - 1, fitted, fitted.health.ok, jumps, relabelled
         )  # fmt: skip
         self.versions.append(version)
-        self._next_fit = self._count + settings.refit
+        self._last_fit, self._next_fit = self._count, self._count + settings.refit
         if version.used:
             self._active = version
             self._probabilities = fitted.last_probabilities.copy()

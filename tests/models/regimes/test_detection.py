@@ -86,6 +86,7 @@ def test_model_that_no_longer_fits_is_refitted_before_its_schedule() -> None:
     found, early = publish(values, eager)
     assert [version.last for version in plain] == [149, 299]
     assert 330 <= early[2].last < 350
+    assert np.diff([version.last for version in early]).min() >= eager.change_spacing
     again, _ = publish(values[:340], eager)
     np.testing.assert_array_equal(again.probabilities, found.probabilities[:340])
 

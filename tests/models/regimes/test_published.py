@@ -210,6 +210,7 @@ def test_mixture_is_published_without_memory(returns: np.ndarray) -> None:
         ({"minimum": 50}, "minimum is 50"),
         ({"window": 200}, "window is 200"),
         ({"starts": 0}, "starts is 0"),
+        ({"change_spacing": 0}, "change_spacing is 0"),
     ],
 )
 def test_impossible_settings_name_the_field_and_the_limit(wrong: dict[str, Any], said: str) -> None:
