@@ -84,8 +84,9 @@ def max_sharpe(excess: Array, covariance: Array, inside: FeasibleSet, start: Arr
         weights = None if found.x is None or size <= 0.0 else inside.tidy(found.x[:n] / size)
         if weights is not None:
             value = float(excess @ weights) / float(np.sqrt(weights @ covariance @ weights))
-            bound = 1.0 / np.sqrt(2.0 * max(found.objective - found.gap, 1e-300))
-            return Found(weights, value, max(float(bound) - value, 0.0), found.status)
+            least = found.objective - found.gap  # of 1 / (2 Sharpe^2)
+            bound = max(float(1.0 / np.sqrt(2.0 * least)) - value, 0.0) if least > 0.0 else None
+            return Found(weights, value, bound, found.status)
     if best is not None and float(excess @ start) <= 0.0:
         start = best
     path = descend(start, excess, covariance, SHARPE, inside, deadline)

@@ -55,7 +55,10 @@ def risk_parity(covariance: Array, budgets: Array, inside: FeasibleSet, start: A
         "BEST_SO_FAR: the time limit came before the constrained programme; the way to parity is gone as far as it is "
         "feasible",
     )
-    near = inside.toward(start, total * plain / float(plain.sum()))
+    near = min(
+        (inside.toward(start, total * plain / float(plain.sum())), start),
+        key=lambda w: imbalance(w, covariance, budgets),
+    )
     return Found(near, imbalance(near, covariance, budgets), None, "time_limit", note)
 
 

@@ -37,7 +37,9 @@ ACROSS = 6  # instruments shown side by side
 @click.option("--capital", type=float, default=1_000_000.0, show_default=True, help="Money.")
 @click.option("--no-shrink", is_flag=True, help="Take the means as known: no Kan-Zhou factor.")
 @click.option("--rate", type=float, default=0.0, show_default=True, help="Return of cash, a year.")
-@click.option("--cost-bps", multiple=True, help="[NAME=]cost in and out together, of notional.  [default: 10]")
+@click.option(
+    "--cost-bps", multiple=True, help="[NAME=]cost in and out together, of notional.  [default: 10; a bet: 0]"
+)
 @click.option("--holding-periods", type=float, help="Periods over which that cost is spread.  [default: 20; a bet: 1]")
 @click.option("--funding-bps", multiple=True, help="[NAME=]what a long pays and a short gets a period.  [default: 0]")
 @click.option("--long-only", is_flag=True, help="No short positions.")
@@ -78,6 +80,10 @@ def kelly(as_json: bool, **options: Any) -> None:
     else:
         progress("reading the data", as_json)
         edges, account, notes = from_data(options)
+    for venue in policy.venue_caps:
+        if venue not in account.venues:
+            there = ", ".join(sorted(set(account.venues)))
+            raise Fault(f"--venue-cap: nothing trades at {venue!r}; there are {there}; --venue NAME=VENUE names them")
     limits: Constraints | None = limits_of(options, edges)
     sizes = size(edges, account, policy, limits)
     result = result_of(sizes, account, policy, notes)

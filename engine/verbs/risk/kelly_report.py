@@ -57,7 +57,7 @@ def page_of(result: dict[str, Any], edges: "Edges", account: "Account") -> Page:
         ],
         charts=[waterfall(exposure.sum(axis=0)), positions(names, weights)],
         tables=[terms_table(result, names), edges_table(result, edges, account)],
-        footer="Raw times every factor, left to right, is the lots exactly: by the digits of the JSON, here they are cut.",
+        footer="Raw times every factor, left to right, is the lots exactly; the JSON has the digits that are cut here.",
     )
 
 

@@ -263,6 +263,17 @@ def test_a_question_without_sense_is_refused_in_one_line(changed: dict[str, Any]
     assert message in found.notes[0]
 
 
+@pytest.mark.parametrize("weakest", [0.0, -0.3])
+def test_a_covariance_that_is_none_is_repaired_with_a_note(weakest: float) -> None:
+    vector = np.ones(3) / np.sqrt(3.0)
+    covariance = np.eye(3) + (weakest - 1.0) * np.outer(vector, vector)
+    asked = replace(problem(1, 3, box(("A", "B", "C"))), covariance=covariance, objective="min-variance")
+    found = optimise(asked)
+    assert found.status == "optimal"
+    assert found.notes[0].startswith("COVARIANCE_REPAIRED: 1 of 3 eigenvalues")
+    assert found.objective > 0.0
+
+
 def test_nothing_is_thrown_even_when_a_part_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("broken on purpose")

@@ -143,6 +143,7 @@ def test_people_see_a_column_of_factors(run: Run, prices: Path) -> None:
         (["--probability", "0.6", "--cost-bps", "five"], 2, "--cost-bps: 'five' is not a number"),
         (["--probability", "0.6", "--cost-bps", "bat=5"], 2, "--cost-bps: there is no 'bat'; did you mean bet?"),
         (["--probability", "0.6", "--venue-cap", "0.5"], 2, "--venue-cap: write VENUE=share"),
+        (["--probability", "0.6", "--venue-cap", "Q=1"], 2, "--venue-cap: nothing trades at 'Q'; there are -"),
         (["--probability", "0.6", "--drawdown", "2"], 2, "drawdown must lie in 0 .. 1"),
         (["--probability", "0.6", "--soft-drawdown", "0.3"], 2, "soft_drawdown must be at least 0 and below"),
         (["--probability", "0.6", "--capital", "-1"], 2, "capital must be above 0"),
