@@ -16,15 +16,14 @@ from models.dependence.margins import Margins, MarginState, fit_margins, usable_
 from models.dependence.means import equations_of
 from models.dependence.result import DependenceFit, Dynamics
 from models.dependence.standard_errors import KINDS, likelihood_errors
-from models.dependence.two_step import (
-    DynamicsEstimate,
-    asymmetry_of,
+from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
+from models.dependence.two_step_errors import (
     correlation_errors,
     dynamics_errors,
-    fit_dynamics,
     margin_errors,
     margin_hessians,
     margin_influence,
+    moment_influence,
 )
 from models.faults import DataFault, Fault
 
@@ -108,7 +107,8 @@ def first_step(
 def two_step_ccc(first: FirstStep) -> Estimate:
     """Margins one by one, then the correlations of the standardised residuals."""
     singular_refused(first.correlation, first.names, len(first.state.residuals))
-    errors, labels, parameters, _, notes = static_part(first)
+    moments = moment_influence(first.state.standardised, first.target, None, 0.0)
+    errors, labels, parameters, _, notes = static_part(first, moments)
     dynamics = dynamics_with(first.correlation, first.negative_target, np.zeros(2))
     sample = CorrelationLikelihood(first.state.standardised, dynamics.target, dynamics.negative_target)
     loglik = first.state.loglik + sample.loglik(0.0, 0.0)
@@ -129,8 +129,10 @@ def two_step_ccc(first: FirstStep) -> Estimate:
 
 def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: CorrelationLikelihood) -> Estimate:
     """The margins and their correlations, then the dynamics with both as given; every error counts the steps before."""
-    errors, labels, parameters, influence, notes = static_part(first)
-    own = dynamics_errors(sample, second, first.state, first.margins.owners, influence)
+    dynamics = dynamics_with(first.target, first.negative_target, second.parameters)
+    moments = moment_influence(first.state.standardised, first.target, dynamics, second.persistence)
+    errors, labels, parameters, influence, notes = static_part(first, moments)
+    own = dynamics_errors(sample, second, first.state, first.margins.owners, influence, moments)
     loglik = first.state.loglik + second.loglik
     return with_dynamics(
         Estimate(
@@ -141,7 +143,7 @@ def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: Correlation
             second.converged,
             tuple(np.array(first.margins.labels)[first.at_bound]),
             first.state,
-            dynamics_with(first.target, first.negative_target, second.parameters),
+            dynamics,
             two_step_loglik=loglik,
             notes=notes,
         ),
@@ -214,14 +216,14 @@ def joint(first: FirstStep, dynamics: int, start: Floats, two_step_loglik: float
 
 
 def static_part(
-    first: FirstStep,
+    first: FirstStep, moments: Floats
 ) -> tuple[dict[str, Floats], tuple[str, ...], Floats, Floats, tuple[str, ...]]:
     """Errors, labels, values of the margin parameters and of the correlations they leave; rows' influence; notes."""
     hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
     errors = margin_errors(first.margins, first.state, hessians, first.free)
     influence, notes = margin_influence(first.margins, first.state, hessians, first.free)
     notes = (*first.notes, *notes)
-    spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence)
+    spread = correlation_errors(first.state, first.correlation, first.margins.owners, influence, moments)
     labels = (*first.margins.labels, *pair_labels(first.names))
     parameters = np.concatenate([first.parameters, packed(first.correlation)])
     return (

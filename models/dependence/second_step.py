@@ -21,7 +21,8 @@ from models.dependence.estimators import (
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
 from models.dependence.margins import MarginState
 from models.dependence.result import Dynamics, judged, next_correlation, path_of
-from models.dependence.two_step import DynamicsEstimate, asymmetry_of, dynamics_errors, fit_dynamics
+from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
+from models.dependence.two_step_errors import dynamics_errors, moment_influence
 from models.faults import Fault
 from models.volatility.health import Health
 
@@ -135,4 +136,7 @@ def searched(
     singular_refused(unit_diagonal(raw), names, len(e))
     found = fit_dynamics(full.loglik, len(e), asymmetry, start)
     known = np.empty((len(e), 0))
-    return found, dynamics_errors(full, found, MarginState(e, e, e, known, known, np.zeros(0)), NONE, known)
+    state = MarginState(e, e, e, known, known, np.zeros(0))
+    dynamics = dynamics_with(full.target, full.negative_target, found.parameters)
+    moments = moment_influence(e, full.target, dynamics, found.persistence)
+    return found, dynamics_errors(full, found, state, NONE, known, moments)
