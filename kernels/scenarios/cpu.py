@@ -1,7 +1,7 @@
 """Scenario paths in blocks, compiled. A path's arithmetic is its own and in one order: blocks only share the lanes.
 
-`Draws` says how innovations arise, `Process` how returns follow from them. All memory is the caller's; `work` has
-shape (2 * assets + 4, block). Axes: assets i, paths b within a block.
+`Draws` says how innovations arise, `Process` how returns follow from them. All memory is the caller's; `words` has
+shape (3, block), `work` (2 * assets + 4, block). Axes: assets i, paths b within a block.
 """
 
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from kernels.scenarios.philox import BOOTSTRAP, JUMP, MIXING, NORMAL, fill_words
 from kernels.scenarios.quantiles import (
-    tail_probability,
     to_empirical,
     to_margin,
     to_mixing,
     to_normals,
+    uniform,
 )
 
 Floats = NDArray[np.float64]
@@ -83,9 +83,9 @@ def normal_block(draws: Draws, paths: Paths, count: int, step: int, seed: Word, 
     """Independent normals (assets, count) of one step; assets 2j and 2j + 1 come from draw j."""
     for i in range(0, len(z), 2):
         fill_words(words, paths, count, i // 2, step, NORMAL, seed)
-        to_normals(words[0], count, draws.normal, z[i])
+        to_normals(words[0], count, draws.normal, z[i], words[2])
         if i + 1 < len(z):
-            to_normals(words[1], count, draws.normal, z[i + 1])
+            to_normals(words[1], count, draws.normal, z[i + 1], words[2])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -150,12 +150,11 @@ def jump_block(
     """Sum of one step's jumps of one asset: n jumps, Poisson by inversion, add up to n mean + sqrt(n) sd normal."""
     odds = process.jump_odds[asset]
     fill_words(words, paths, count, asset, step, JUMP, seed)
-    to_normals(words[0], count, draws.normal, jumps)
+    to_normals(words[0], count, draws.normal, jumps, words[2])
     for b in range(count):
-        v = tail_probability(words[1, b])
-        uniform = 1.0 - v if words[1, b] >> np.uint64(63) else v
+        share = uniform(words[1, b])
         n = 0
-        while n < len(odds) - 1 and uniform > odds[n]:
+        while n < len(odds) - 1 and share > odds[n]:
             n += 1
         jumps[b] = n * process.jump_mean[asset] + np.sqrt(float(n)) * process.jump_sd[asset] * jumps[b]
 
@@ -265,7 +264,7 @@ def linear_losses(
         for i in range(0, len(direction), 2):
             fill_words(words, paths, count, i // 2, 0, NORMAL, seed)
             for half in range(min(2, len(direction) - i)):
-                to_normals(words[half], count, draws.normal, work[2])
+                to_normals(words[half], count, draws.normal, work[2], words[2])
                 for b in range(count):
                     total[b] += direction[i + half] * work[2, b]
         for b in range(count):

@@ -59,8 +59,10 @@ def words(path: int, draw: int, step: int, stream: int, seed: int) -> tuple[int,
 
 
 def uniform(word: int) -> tuple[bool, float]:
-    """(whether in the upper half, distance from the nearer end)."""
-    return bool(word >> 63), (2 * (word >> 11 & (1 << 52) - 1) + 1) * 2.0**-54
+    """(whether in the upper half, distance from the nearer end) of ((word >> 11) + 1/2) 2**-53."""
+    odd = 2 * (word >> 11) + 1
+    upper = odd > 1 << 53
+    return upper, ((1 << 54) - odd if upper else odd) * 2.0**-54
 
 
 def normal(word: int) -> float:

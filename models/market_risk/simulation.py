@@ -98,7 +98,7 @@ class Scenarios:
     def memory(self) -> tuple[NDArray[np.uint64], Floats, Floats]:
         """Words, work and gains of one thread."""
         shapes = (2 * self.assets + 4, cpu.BLOCK), (self.assets, cpu.BLOCK)
-        return np.empty((2, cpu.BLOCK), np.uint64), np.empty(shapes[0]), np.empty(shapes[1])
+        return np.empty((3, cpu.BLOCK), np.uint64), np.empty(shapes[0]), np.empty(shapes[1])
 
 
 def shared_out(part: Callable[[int, int], None], count: int, threads: int | None) -> None:

@@ -56,7 +56,7 @@ def recipe(kind: int, dof: float) -> reference.Recipe:
 
 def returns(made: Draws, by: Process, steps: int, paths: np.ndarray, seed: int, block: int = 64) -> np.ndarray:
     found = np.empty((len(paths), ASSETS))
-    memory = np.empty((2, block), np.uint64), np.empty((2 * ASSETS + 4, block)), np.empty((ASSETS, block))
+    memory = np.empty((3, block), np.uint64), np.empty((2 * ASSETS + 4, block)), np.empty((ASSETS, block))
     cpu.path_returns(made, by, steps, paths.astype(np.int64), np.uint64(seed), found, *memory)
     return found
 
@@ -93,7 +93,7 @@ def test_a_path_is_the_same_in_any_batch_block_and_order(
 def test_losses_are_the_exposures_times_the_returns() -> None:
     made, by = draws(cpu.T_MARGINS, 5.0), process(jumping=True)
     exposures, losses = np.array([2.0, -1.0, 0.5]), np.empty(300)
-    memory = np.empty((2, 64), np.uint64), np.empty((2 * ASSETS + 4, 64)), np.empty((ASSETS, 64))
+    memory = np.empty((3, 64), np.uint64), np.empty((2 * ASSETS + 4, 64)), np.empty((ASSETS, 64))
     cpu.path_losses(made, by, 2, exposures, 10, np.uint64(3), losses, *memory)
     expected = -returns(made, by, 2, 10 + np.arange(300), 3) @ exposures
     assert np.abs(losses - expected).max() < 1e-15
@@ -103,7 +103,7 @@ def test_the_shortcut_for_linear_portfolios_makes_the_same_losses() -> None:
     made, by = draws(cpu.SCORES, 5.0), process(jumping=False, floor=-np.inf)
     exposures, losses = np.array([2.0, -1.0, 0.5]), np.empty(300)
     direction = made.lower.T @ (exposures * np.sqrt(by.variance))
-    memory = np.empty((2, 64), np.uint64), np.empty((2 * ASSETS + 4, 64))
+    memory = np.empty((3, 64), np.uint64), np.empty((2 * ASSETS + 4, 64))
     cpu.linear_losses(made, direction, float(exposures @ by.mean), 10, np.uint64(3), losses, *memory)
     expected = -returns(made, by, 1, 10 + np.arange(300), 3) @ exposures
     assert np.abs(losses - expected).max() < 1e-15

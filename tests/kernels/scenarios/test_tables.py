@@ -7,18 +7,15 @@ from scipy import special, stats
 from kernels.scenarios import quantiles, reference, tables
 from kernels.scenarios.tables import lower_normal_quantile
 
-LARGEST = (1 << 64) - 1
-NEAREST = 1 << 63  # the upper half, m = 0: the outermost draw
-
 
 def edge_words(count: int) -> np.ndarray:
     """Words over all octaves of both halves, the two outermost and the two innermost draws among them."""
     random = np.random.default_rng(5)
     leading = random.integers(0, 53, count)
-    words = (random.integers(0, 1 << 63, count, dtype=np.uint64) >> leading.astype(np.uint64)) | (
-        random.integers(0, 2, count).astype(np.uint64) << np.uint64(63)
-    )
-    words[:4] = [0, NEAREST - 1, NEAREST, LARGEST]
+    words = random.integers(0, 1 << 63, count, dtype=np.uint64) >> leading.astype(np.uint64)
+    words[::2] = ~words[::2]
+    words[:4] = [0, (1 << 63) - 1, (1 << 64) - 1, 1 << 63]
+    words[4:8] = [quantiles.TAIL - 1, quantiles.TAIL, (1 << 64) - quantiles.TAIL, (1 << 64) - quantiles.TAIL - 1]
     return words
 
 
@@ -30,7 +27,7 @@ def test_quantile_behind_the_normal_table_is_the_normal_quantile() -> None:
 def test_normals_are_the_references_to_the_outermost_draw() -> None:
     words = edge_words(20_000)
     found = np.empty(len(words))
-    quantiles.to_normals(words, len(words), tables.normal_table(), found)
+    quantiles.to_normals(words, len(words), tables.normal_table(), found, np.zeros(len(words), np.uint64))
     expected = np.array([reference.normal(int(word)) for word in words])
     assert np.abs(found - expected).max() < 1e-12
     assert found[0] == -found[2] < -8.2
