@@ -55,8 +55,11 @@ def signature_payload(params: dict[str, Any]) -> str:
 class Frames(picows.WSListener):
     """Puts frames together and hands whole texts on."""
 
-    def __init__(self, on_text: Callable[[bytes], None], on_lost: Callable[[], None]) -> None:
-        self._on_text, self._on_lost = on_text, on_lost
+    def __init__(
+        self, on_text: Callable[[bytes], None], on_lost: Callable[[], None], after: Callable[[], None]
+    ) -> None:
+        """`after` is called when a text has been dealt with, and before the next one that was read together with it."""
+        self._on_text, self._on_lost, self._after = on_text, on_lost, after
         self._parts: list[bytes] = []
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
@@ -68,11 +71,13 @@ class Frames(picows.WSListener):
         elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
             if frame.fin and not self._parts:
                 self._on_text(frame.get_payload_as_bytes())
+                self._after()
                 return
             self._parts.append(frame.get_payload_as_bytes())
             if frame.fin:
                 text, self._parts = b"".join(self._parts), []
                 self._on_text(text)
+                self._after()
 
 
 class Connection:
@@ -87,6 +92,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._clock_offset_ms = 0
         self.ready = False
+        self.between_texts: Callable[[], None] = lambda: None  # to be set before the start
         self.send_called_ns = 0  # of the last request, ns UTC
         self.cuts = 0
         self.malformed = 0
@@ -199,7 +205,7 @@ class Connection:
     async def _connect(self) -> None:
         settings = self._settings
         transport, _ = await picows.ws_connect(
-            lambda: Frames(self._on_text, self._lost),
+            lambda: Frames(self._on_text, self._lost, self.between_texts),
             settings.address,
             websocket_handshake_timeout=settings.connect_timeout_ms / 1_000,
             enable_auto_ping=True,

@@ -115,12 +115,15 @@ class Gateway:
         self._venue = make_venue(settings, files, np.load(files.instruments), self._publisher.publish)
         self._last_number = self._attempts.last_number()
         self._consumer = self._attach(files)
+        if isinstance(self._venue, BinanceSession):
+            self._venue.connection.between_texts = self._look_between_texts
         self._journal_path = files.journal_status
         self._journal: JournalStatus | None = None
         self._lane = self._make_lane(files)
         self._health = Publisher(files.health_socket)
         self._beats, self._next_beat_ns = 0, 0
         self._stopping_since: float | None = None
+        self._failure: Exception | None = None
         self._strategy = waiting.choose(settings.spinners)
         self._bell = Doorbell(files.gateway_bell)
 
@@ -152,6 +155,8 @@ class Gateway:
             await self._poll()
         else:
             await self._sleep_and_wake()
+        if self._failure is not None:
+            raise self._failure
         await self._venue.stop()
         self._consumer.close()
         self._publisher.close()
@@ -189,6 +194,8 @@ class Gateway:
             self._publisher.stopping = True
 
     def _may_leave(self) -> bool:
+        if self._failure is not None:
+            return True
         if self._stopping_since is None:
             return False
         idle = not self._lane.next() and not self._consumer.pending
@@ -254,6 +261,15 @@ class Gateway:
             self._counters.increase("lapped", self._consumer.lost)
         self._venue.poll(now_ns)
         return found
+
+    def _look_between_texts(self) -> None:
+        """Of the connection, after each answer or event: no order waits for the others that were read with it."""
+        try:
+            now_ns = clock.utc_ns()
+            if self._lane.pass_on(self._last_number, self._durable_number(), now_ns):
+                self._remember_sent(now_ns)
+        except Exception as error:  # picows would only note it and cut the connection; the process is to end by it
+            self._failure = error
 
     def _remember_sent(self, now_ns: int) -> None:
         """What the lane has sent becomes known to the session: no answer can have been read before."""
