@@ -102,11 +102,18 @@ def correlate(lower: Floats, mixing: Floats, count: int, z: Floats) -> None:
         first = z[0]
         for b in range(count):
             row[b] = own * first[b] + diagonal * row[b]
-        for j in range(1, i):
-            weight = lower[i, j]
-            other = z[j]
+        j = 1
+        while j + 4 <= i:  # four at a time, still added one after the other: the row stays in registers
+            w0, w1, w2, w3 = lower[i, j], lower[i, j + 1], lower[i, j + 2], lower[i, j + 3]
+            z0, z1, z2, z3 = z[j], z[j + 1], z[j + 2], z[j + 3]
+            for b in range(count):
+                row[b] = (((row[b] + w0 * z0[b]) + w1 * z1[b]) + w2 * z2[b]) + w3 * z3[b]
+            j += 4
+        while j < i:
+            weight, other = lower[i, j], z[j]
             for b in range(count):
                 row[b] += weight * other[b]
+            j += 1
         for b in range(count):
             row[b] *= mixing[b]
 
@@ -173,25 +180,43 @@ def path_block(
 ) -> None:
     """gains (assets, count): simple return of each asset over the horizon."""
     assets = len(gains)
-    z, variance, jumps = work[4 : 4 + assets], work[4 + assets :], work[1]
+    z, variances, jumps = work[4 : 4 + assets], work[4 + assets :], work[1]
     jumping = len(process.jump_odds) > 0
     jumps[:] = 0.0
     gains[:, :count] = 0.0
     for i in range(assets):
-        variance[i, :count] = process.variance[i]
+        variances[i, :count] = process.variance[i]
     for step in range(steps):
         innovation_block(draws, paths, count, step, seed, words, work, z)
         for i in range(assets):
             if jumping:
                 jump_block(draws, process, i, paths, count, step, seed, words, jumps)
-            mean, omega, alpha = process.mean[i], process.omega[i], process.alpha[i]
-            gamma, beta = process.gamma[i], process.beta[i]
-            for b in range(count):
-                shock = np.sqrt(variance[i, b]) * z[i, b]
-                gain = max(process.floor, mean + shock + jumps[b])
-                gains[i, b] += (1.0 + gains[i, b]) * gain
-                weight = alpha + gamma if shock < 0.0 else alpha
-                variance[i, b] = omega + weight * (shock * shock) + beta * variance[i, b]
+            if step == 0:
+                z[i, :count] *= np.sqrt(process.variance[i])
+            else:
+                for b in range(count):
+                    z[i, b] *= np.sqrt(variances[i, b])
+            compound(process.mean[i], process.floor, count, z[i], jumps, gains[i])
+            if step + 1 < steps:
+                advance(process, i, count, z[i], variances[i])
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def compound(mean: float, floor: float, count: int, shocks: Floats, jumps: Floats, gains: Floats) -> None:
+    """One asset's gains (count,) after one more step of mean + shock + jump."""
+    for b in range(count):
+        gain = max(floor, mean + shocks[b] + jumps[b])
+        gains[b] += (1.0 + gains[b]) * gain
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def advance(process: Process, asset: int, count: int, shocks: Floats, variances: Floats) -> None:
+    """One asset's variances (count,) of the next step."""
+    omega, alpha, beta = process.omega[asset], process.alpha[asset], process.beta[asset]
+    falling = alpha + process.gamma[asset]
+    for b in range(count):
+        weight = falling if shocks[b] < 0.0 else alpha
+        variances[b] = omega + weight * (shocks[b] * shocks[b]) + beta * variances[b]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
