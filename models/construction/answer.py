@@ -65,7 +65,8 @@ class Problem:
 class Answer:
     """weights (n,), None only when there is no feasible portfolio, or none was found in time.
 
-    status: optimal | nearly_optimal (solver's reduced tolerance) | time_limit | infeasible | refused | failed.
+    status: optimal | nearly_optimal (solver's reduced tolerance) | best_feasible (the exact method had no answer) |
+    time_limit | infeasible | refused (a question without sense) | failed.
     objective: Sharpe ratio, utility, variance, CVaR criterion or largest miss of a risk budget, by method.
     gap: how much better the optimum can be at most, in units of the objective; None where no bound is known.
     nearest: when infeasible, the weights that miss the constraints by least, and what they miss by how much: for
@@ -225,8 +226,8 @@ def check(problem: Problem) -> None:
         raise Fault("the covariance holds a value that is not finite")
     if not (np.isfinite(problem.risk_aversion) and problem.risk_aversion > 0.0):
         raise Fault(f"risk aversion must be above 0 and finite, is {problem.risk_aversion}")
-    if problem.method == "risk-parity" and problem.constraints.budget is not None and problem.constraints.budget <= 0.0:
-        raise Fault(f"risk parity needs a budget above 0, is {problem.constraints.budget:g}")
+    if problem.method == "risk-parity" and not (problem.constraints.budget or 0.0) > 0.0:
+        raise Fault(f"risk parity needs a budget above 0, is {problem.constraints.budget}")
     budgets = problem.risk_budgets
     if budgets is not None and not (budgets.shape == (n,) and (budgets > 0).all() and abs(budgets.sum() - 1) < 1e-9):
         raise Fault("risk budgets must be above 0 and sum to 1, one for each name")

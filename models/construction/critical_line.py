@@ -18,6 +18,7 @@ from models.faults import Fault
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 EDGE = 1e-11
+SAME = 1e-11
 TIE = 1e-12  # of the largest mean: by so much equal ones are made distinct, for they leave the start undecided
 CORNERS_PER_VARIABLE = 20
 
@@ -94,9 +95,17 @@ def critical_line(means: Array, covariance: Array, constraints: Constraints) -> 
         current = value
     else:
         raise Fault("the critical line did not reach its end; the covariance may be singular")
-    weights = np.array(corners)
+    weights, kept = np.array(corners), ends_of_runs(np.array(corners))
+    weights, lambdas = weights[kept], [lambdas[k] for k in kept]
     deviations = np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", weights, covariance, weights), 0.0))
     return Frontier(np.array(lambdas) * unit_variance / unit_mean, weights, weights @ means, deviations)
+
+
+def ends_of_runs(corners: Array) -> list[int]:
+    """Of corners that are the same portfolio (a degenerate one meets several) only the first and the last count."""
+    same = np.abs(np.diff(corners, axis=0)).max(axis=1) <= SAME
+    inner = np.concatenate([[False], same[:-1] & same[1:], [False]])
+    return [int(k) for k in np.flatnonzero(~inner)]
 
 
 def _with_slacks(means: Array, covariance: Array, constraints: Constraints) -> _Program:
@@ -166,7 +175,10 @@ def _line(program: _Program, x: Array, free: Any) -> tuple[Array, Array, tuple[A
     try:
         solved = np.linalg.solve(system, right)
     except np.linalg.LinAlgError:
-        raise Fault("the covariance is singular on a critical line; repair it first (usable_covariance)") from None
+        raise Fault(
+            "the equations of a critical line are singular: repair the covariance (usable_covariance), or leave out a "
+            "row that others imply"
+        ) from None
     constant, slope = x.copy(), np.zeros(len(x))
     constant[inside], slope[inside] = solved[:k, 0], solved[:k, 1]
     prices = solved[k:]

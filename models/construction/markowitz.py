@@ -60,7 +60,7 @@ def mean_variance(
         if weights is not None:
             value = criterion.value(float(means @ weights), float(weights @ covariance @ weights))
             return Found(weights, value, found.gap, found.status)
-    return late(descend(start, means, covariance, criterion, inside, deadline), inside)
+    return late(descend(start, means, covariance, criterion, inside, deadline), inside, deadline)
 
 
 def max_sharpe(excess: Array, covariance: Array, inside: FeasibleSet, start: Array, deadline: float) -> Found:
@@ -78,20 +78,21 @@ def max_sharpe(excess: Array, covariance: Array, inside: FeasibleSet, start: Arr
             f"so there is no highest Sharpe ratio; use --objective min-variance"
         )
         return Found(None, np.nan, None, "refused", (note,))
-    if best is not None and in_time(n, inside, deadline):
-        found = _sharpe_programme(excess, covariance, inside, exact_by(deadline))
+    if in_time(n, inside, deadline):
+        units = float(np.abs(excess).max()), float(np.diag(covariance).mean())
+        found = _sharpe_programme(excess / units[0], covariance / units[1], inside, exact_by(deadline))
         size = 0.0 if found.x is None else float(found.x[n])
         weights = None if found.x is None or size <= 0.0 else inside.tidy(found.x[:n] / size)
         if weights is not None:
             value = float(excess @ weights) / float(np.sqrt(weights @ covariance @ weights))
-            least = found.objective - found.gap  # of 1 / (2 Sharpe^2)
+            least = (found.objective - found.gap) * units[1] / units[0] ** 2  # of 1 / (2 Sharpe^2)
             bound = max(float(1.0 / np.sqrt(2.0 * least)) - value, 0.0) if least > 0.0 else None
             return Found(weights, value, bound, found.status)
     if best is not None and float(excess @ start) <= 0.0:
         start = best
     path = descend(start, excess, covariance, SHARPE, inside, deadline)
     bound = sharpe_bound(excess, covariance @ path.weights, path, inside, deadline)
-    return late(replace(path, value=-path.value, gap=max(bound + path.value, 0.0)), inside)
+    return late(replace(path, value=-path.value, gap=max(bound + path.value, 0.0)), inside, deadline)
 
 
 def sharpe_bound(excess: Array, product: Array, path: Descent, inside: FeasibleSet, deadline: float) -> float:
@@ -116,19 +117,21 @@ def sharpe_bound(excess: Array, product: Array, path: Descent, inside: FeasibleS
 
 
 def _sharpe_programme(excess: Array, covariance: Array, inside: FeasibleSet, deadline: float) -> Any:
-    """min y'Cy/2 with excess'y = 1, equal y = equal_to k, within y <= within_to k, k >= 0; x = (y, k, sizes)."""
+    """min y'Cy/2 with excess'y = 1, equal y = equal_to k, within y <= within_to k, k >= 0; x = (y, k, sizes).
+
+    Both excess and covariance in units that make them of order one.
+    """
     n, shape = len(excess), inside.shape
     lifted = shape.variables - n
-    unit = float(np.sqrt(np.diag(covariance)).mean())  # y in units that make it of order one
 
     def moved(matrix: Any, limits: Array) -> Any:
         """Columns in the order y, k, sizes."""
         matrix = matrix.tocsc()
         return sparse.hstack([matrix[:, :n], sparse.csc_matrix(-limits[:, None]), matrix[:, n:]])
 
-    quadratic = sparse.block_diag([np.triu(covariance) / unit**2, sparse.csc_matrix((1 + lifted, 1 + lifted))])
+    quadratic = sparse.block_diag([np.triu(covariance), sparse.csc_matrix((1 + lifted, 1 + lifted))])
     rows = sparse.vstack([
-        sparse.csc_matrix(np.concatenate([excess / unit, np.zeros(1 + lifted)])),
+        sparse.csc_matrix(np.concatenate([excess, np.zeros(1 + lifted)])),
         moved(shape.equal, shape.equal_to),
         moved(shape.within, shape.within_to),
         sparse.csc_matrix(np.concatenate([np.zeros(n), [-1.0], np.zeros(lifted)])),
@@ -149,10 +152,15 @@ def exact_by(deadline: float) -> float:
     return now + (1.0 - RESERVED) * (deadline - now)
 
 
-def late(path: Descent, inside: FeasibleSet) -> Found:
+def late(path: Descent, inside: FeasibleSet, deadline: float) -> Found:
     """The answer of descent: optimal when its gap says so."""
     weights = inside.tidy(path.weights)
     gap = path.gap if np.isfinite(path.gap) else None
     closed = gap is not None and gap <= 1e-7 * max(abs(path.value), 1e-12)
-    note = () if closed else (f"BEST_SO_FAR: the time limit came after {path.steps} steps of descent",)
-    return Found(weights, path.value, gap, "optimal" if closed else "time_limit", note)
+    if closed:
+        return Found(weights, path.value, gap, "optimal")
+    if time.perf_counter() < deadline:
+        note = f"BEST_FEASIBLE: the exact method had no answer and descent ended after {path.steps} steps"
+        return Found(weights, path.value, gap, "best_feasible", (note,))
+    note = f"BEST_SO_FAR: the time limit came after {path.steps} steps of descent"
+    return Found(weights, path.value, gap, "time_limit", (note,))

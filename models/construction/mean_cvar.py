@@ -54,6 +54,9 @@ def mean_cvar(risk: TailRisk, inside: FeasibleSet, start: Array, deadline: float
     entries = count * (n + 3) + n
     if fits(entries, n, exact_by(deadline) - time.perf_counter() - 2e-10 * 15 * count * n * n):
         found = _programme(risk, inside, exact_by(deadline))
+        if found.status == "unbounded":
+            note = "UNBOUNDED: a larger position is always better; give bounds to every name, or a larger risk aversion"
+            return Found(None, np.nan, None, "refused", (note,))
         weights = None if found.x is None else inside.tidy(found.x[:n])
         if weights is not None:
             return Found(weights, _criterion(risk, weights)[0], found.gap, found.status)
@@ -113,8 +116,12 @@ def _cutting_planes(risk: TailRisk, inside: FeasibleSet, start: Array, deadline:
         cuts.append(slope)
         levels.append(here - float(slope @ tidy))
     gap = value - bound if np.isfinite(bound) else None
-    note = (f"BEST_SO_FAR: the time limit came after {len(cuts)} cutting planes",)
-    return Found(best, value, gap, "time_limit", note)
+    if time.perf_counter() < deadline:
+        note = f"BEST_FEASIBLE: no solver had an answer, as when larger positions are always better ({len(cuts)} cuts)"
+        return Found(best, value, gap, "best_feasible", (note,))
+    return Found(
+        best, value, gap, "time_limit", (f"BEST_SO_FAR: the time limit came after {len(cuts)} cutting planes",)
+    )
 
 
 def _lowest_under(cuts: Array, levels: Array, inside: FeasibleSet, deadline: float) -> tuple[Array, float] | None:

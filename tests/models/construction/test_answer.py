@@ -253,6 +253,17 @@ def test_a_gross_limit_below_the_budget_is_named() -> None:
         ({"method": "mean-cvar"}, "has no max-sharpe"),
         ({"method": "risk-parity", "risk_budgets": np.array([0.5, 0.6])}, "risk budgets must be above 0 and sum to 1"),
         ({"means": np.array([-0.1, -0.2])}, "NO_EXCESS_RETURN"),
+        ({"method": "risk-parity", "constraints": box(("A", "B"), budget=None)}, "risk parity needs a budget above 0"),
+        (
+            {
+                "method": "mean-cvar",
+                "objective": "utility",
+                "risk_aversion": 1e-3,
+                "means": np.array([0.1, 0.0]),
+                "constraints": box(("A", "B"), -np.inf, np.inf),
+            },
+            "UNBOUNDED",
+        ),
     ],
 )
 def test_a_question_without_sense_is_refused_in_one_line(changed: dict[str, Any], message: str) -> None:
@@ -290,3 +301,22 @@ def test_nothing_is_thrown_even_when_a_part_breaks(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("time_limit_s", [0.0, -1.0, float("nan")])
 def test_a_time_limit_that_is_none_is_refused(time_limit_s: float) -> None:
     assert optimise(problem(1, 2, box(("A", "B"))), time_limit_s=time_limit_s).status == "refused"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 100_000), st.floats(-6, 2), st.sampled_from(METHODS))
+def test_whatever_the_units_of_returns_an_answer_is_optimal(seed: int, power: float, method: str) -> None:
+    """From a millionth to a hundredfold: no tolerance of a solver may decide for us."""
+    scale = 10.0**power
+    limits = random_constraints(seed, 7)
+    asked = problem(seed, 7, limits, method=method, objective=objective_for(method))
+    assert asked.scenarios is not None
+    scaled = replace(
+        asked, means=asked.means * scale, covariance=asked.covariance * scale**2, scenarios=asked.scenarios * scale
+    )
+    found = optimise(scaled, time_limit_s=5.0)
+    if method == "risk-parity" and found.status == "infeasible":
+        return  # long only may leave nothing
+    assert found.status in ("optimal", "nearly_optimal"), found.notes
+    assert found.weights is not None
+    assert limits.satisfied_by(found.weights)
