@@ -11,6 +11,7 @@ from numba import njit
 
 from kernels.volatility import APARCH, EGARCH
 from kernels.volatility.likelihood import (
+    FOLD,
     RESIDUAL,
     VARIANCE,
     WORK_ROWS,
@@ -22,9 +23,9 @@ from kernels.volatility.likelihood import (
 from kernels.volatility.optimise import inverse_positive, maximise
 from kernels.volatility.recursions import LOG_VARIANCE_LIMIT
 from kernels.volatility.scores import scores_of
-from kernels.volatility.starts import presample_of, search_start
+from kernels.volatility.starts import least_squares, presample_of, search_start
 from kernels.volatility.steps import aparch_step, egarch_step, gjr_step
-from kernels.volatility.sums import dot
+from kernels.volatility.sums import dot, total
 from kernels.volatility.transforms import to_free, to_natural
 from kernels.volatility.types import Codes, Matrix, Vector
 
@@ -78,7 +79,7 @@ def covariances(
     scores_of(theta, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, scores)
     for i in range(k):
         for j in range(i + 1):
-            opg[i, j] = opg[j, i] = dot(scores[i], scores[j])
+            opg[i, j] = opg[j, i] = dot(scores[i], scores[j], work[FOLD])
     if not inverse_positive(opg, out[1]):
         out[1] = math.nan
     if not inverse_positive(information, out[0]):
@@ -160,14 +161,70 @@ def newton_step(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
+def scales_of(values: Matrix, scales: Vector) -> tuple[int, int]:
+    """Fills scales (series,) with standard deviations; the row and column of the first NaN or infinity, or (-1, -1)."""
+    n = values.shape[1]
+    fold = np.empty(n)
+    for s in range(values.shape[0]):
+        row = values[s]
+        mean = total(row, fold) / n
+        if not math.isfinite(mean):
+            for t in range(n):
+                if not math.isfinite(row[t]):
+                    return s, t
+        square = 0.0
+        for t in range(n):
+            square += (row[t] - mean) * (row[t] - mean)
+        scales[s] = math.sqrt(square / n)
+    return -1, -1
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def search(
+    warm: Vector,
+    returns: Vector,
+    regressors: Matrix,
+    codes: Codes,
+    presample: float,
+    work: Matrix,
+    tolerance: float,
+    iterations: int,
+    theta: Vector,
+) -> tuple[float, bool, int]:
+    """Fills theta: from `warm` when its first value is a number, from the grid when not or when that led nowhere."""
+    m, mean, process, errors, start = codes[0], codes[1], codes[2], codes[3], codes[4]
+    k = theta.shape[0]
+    free, jacobian = np.empty(k), np.empty((k, k))
+    evaluations = 0
+    for attempt in range(2):
+        if attempt == 0 and math.isnan(warm[0]):
+            continue
+        if attempt == 0:
+            theta[:] = warm
+        else:
+            least_squares(returns, regressors, mean, work[FOLD], theta)
+            residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
+            search_start(regressors, mean, process, errors, start, presample, work, theta)
+        to_free(theta, m, process, errors, free)
+        loglik, converged, more = maximise(free, returns, regressors, codes, presample, work, tolerance, iterations)
+        to_natural(free, m, process, errors, theta, jacobian)
+        evaluations += more
+        if converged:
+            break
+    return loglik, converged, evaluations
+
+
+@njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
 def fit_range(
     returns: Matrix,
+    scales: Vector,
     regressors: Matrix,
     codes: Codes,
     warm: Matrix,
     tolerance: float,
     iterations: int,
     errors: bool,
+    polish: bool,
     theta: Matrix,
     logliks: Vector,
     converged: Vector,
@@ -177,32 +234,34 @@ def fit_range(
     variances: Matrix,
     residuals: Matrix,
     following: Vector,
+    levels: Matrix,
 ) -> None:
-    """Fits each row of returns (series, n), scaled; the results go to the rows of the arrays after `errors`.
+    """Fits each row of returns (series, n); the results go to the rows of the arrays after `polish`.
 
-    `warm` (series, k): where to begin; NaN in a row's first place: from the grid. `covariance` (series, 3, k, k) is
-    filled when `errors`. `following` is the variance after the last return.
+    The fit is of returns / scale, so theta, covariance (series, 3, k, k; filled when `errors`) and logliks are in that
+    unit; presamples, variances, residuals, following (the variance after the last return) and levels (mean square of
+    the residuals, mean variance) are in the data's. `warm` (series, k), scaled, see `search`. `polish`: a last Newton
+    step.
     """
     n, k = returns.shape[1], theta.shape[1]
-    work, scores = np.empty((WORK_ROWS, n)), np.empty((k, n))
-    free, jacobian = np.empty(k), np.empty((k, k))
-    m, process, density_code = codes[0], codes[2], codes[3]
+    work, scores, scaled = np.empty((WORK_ROWS, n)), np.empty((k, n)), np.empty(n)
     for s in range(returns.shape[0]):
-        at = theta[s]
-        presamples[s] = presample_of(returns[s], regressors, codes[1], codes[4], work, at)
-        search_start(regressors, codes[1], process, density_code, codes[4], presamples[s], work, at)
-        if not math.isnan(warm[s, 0]):
-            at[:] = warm[s]
-        to_free(at, m, process, density_code, free)
-        logliks[s], converged[s], evaluations[s] = maximise(
-            free, returns[s], regressors, codes, presamples[s], work, tolerance, iterations
+        at, scale = theta[s], scales[s]
+        for t in range(n):
+            scaled[t] = returns[s, t] / scale
+        presample = presample_of(scaled, regressors, codes[1], codes[4], work, at)
+        logliks[s], converged[s], evaluations[s] = search(
+            warm[s], scaled, regressors, codes, presample, work, tolerance, iterations, at
         )
-        to_natural(free, m, process, density_code, at, jacobian)
         if errors:
-            covariances(at, returns[s], regressors, codes, presamples[s], work, scores, covariance[s])
-            logliks[s] = newton_step(
-                at, covariance[s, 0], returns[s], regressors, codes, presamples[s], work, logliks[s]
-            )
-        presamples[s], following[s] = filter_one(at, returns[s], regressors, codes, work)
-        variances[s] = work[VARIANCE]
-        residuals[s] = work[RESIDUAL]
+            covariances(at, scaled, regressors, codes, presample, work, scores, covariance[s])
+            if polish:
+                logliks[s] = newton_step(at, covariance[s, 0], scaled, regressors, codes, presample, work, logliks[s])
+        before, after = filter_one(at, scaled, regressors, codes, work)
+        square = scale * scale
+        presamples[s], following[s] = before * square, after * square
+        levels[s, 0] = dot(work[RESIDUAL], work[RESIDUAL], work[FOLD]) / n * square
+        levels[s, 1] = total(work[VARIANCE], work[FOLD]) / n * square
+        for t in range(n):
+            variances[s, t] = work[VARIANCE, t] * square
+            residuals[s, t] = work[RESIDUAL, t] * scale

@@ -1,7 +1,8 @@
 """Log-likelihood of residuals given their variances, unit-variance densities, with the derivatives the recursions need.
 
 Each takes residuals e and variances h, (n,), fills lh = d l_t / d h_t and le = d l_t / d e_t, and returns the sum of
-l_t; the derivatives by the shape parameters go to `by_shape`.
+l_t; the derivatives by the shape parameters are added to `by_shape`. `tail` and `fold` (n,) are
+overwritten.
 Student t scaled to unit variance as in Bollerslev (1987); skewed t of Hansen (1994), with eta called nu.
 """
 
@@ -39,18 +40,20 @@ def student_constant(nu: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def normal_sum(e: Vector, h: Vector, lh: Vector, le: Vector) -> float:
+def normal_sum(e: Vector, h: Vector, lh: Vector, le: Vector, fold: Vector) -> float:
     """-(log 2 pi + log h + e^2 / h) / 2."""
     for t in range(e.shape[0]):
         inverse = 1.0 / h[t]
         ratio = e[t] * inverse
         lh[t] = 0.5 * (e[t] * ratio - 1.0) * inverse
         le[t] = -ratio
-    return float(0.5 * (dot(e, le) - total_log(h) - e.shape[0] * LOG_TWO_PI))
+    return float(0.5 * (dot(e, le, fold) - total_log(h, fold) - e.shape[0] * LOG_TWO_PI))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def student_sum(e: Vector, h: Vector, nu: float, lh: Vector, le: Vector, tail: Vector, by_shape: Vector) -> float:
+def student_sum(
+    e: Vector, h: Vector, nu: float, lh: Vector, le: Vector, tail: Vector, fold: Vector, by_shape: Vector
+) -> float:
     """C(nu) - log(h) / 2 - (nu + 1) / 2 log(1 + q), q = e^2 / (h (nu - 2)); `tail` is overwritten."""
     n = e.shape[0]
     inverse_scale = 1.0 / (nu - 2.0)
@@ -61,11 +64,11 @@ def student_sum(e: Vector, h: Vector, nu: float, lh: Vector, le: Vector, tail: V
         share = q / tail[t]
         lh[t] = 0.5 * ((nu + 1.0) * share - 1.0) * inverse
         le[t] = -(nu + 1.0) * e[t] * inverse * inverse_scale / tail[t]
-    logs = total_log(tail)
+    logs = total_log(tail, fold)
     constant, slope = student_constant(nu)
-    shares = -dot(e, le) / (nu + 1.0)  # sum of q / (1 + q)
-    by_shape[0] = n * slope - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
-    return float(n * constant - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs)
+    shares = -dot(e, le, fold) / (nu + 1.0)  # sum of q / (1 + q)
+    by_shape[0] += n * slope - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
+    return float(n * constant - 0.5 * total_log(h, fold) - 0.5 * (nu + 1.0) * logs)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -81,7 +84,7 @@ def skewed_constants(nu: float, skew: float) -> tuple[float, float, float, float
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def skewed_sum(
-    e: Vector, h: Vector, nu: float, skew: float, lh: Vector, le: Vector, tail: Vector, by_shape: Vector
+    e: Vector, h: Vector, nu: float, skew: float, lh: Vector, le: Vector, tail: Vector, fold: Vector, by_shape: Vector
 ) -> float:
     """log b + C(nu) - log(h) / 2 - (nu + 1) / 2 log(1 + y^2 / (nu - 2)), y = (b z + a) / (1 + lambda sign(b z + a))."""
     n = e.shape[0]
@@ -105,10 +108,10 @@ def skewed_sum(
         shares += q / tail[t]
         le[t] = by_z * b * inverse_deviation
         lh[t] = -0.5 * (1.0 + by_z * b * z) * inverse_deviation * inverse_deviation
-    logs = total_log(tail)
+    logs = total_log(tail, fold)
     constant, by_nu_constant = student_constant(nu)
     by_b += n / b
-    by_shape[0] = n * by_nu_constant - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
+    by_shape[0] += n * by_nu_constant - 0.5 * logs + 0.5 * (nu + 1.0) * shares * inverse_scale
     by_shape[0] += by_a * by_nu_a + by_b * by_nu_b
-    by_shape[1] = by_skew + by_a * by_skew_a + by_b * by_skew_b
-    return float(n * (constant + math.log(b)) - 0.5 * total_log(h) - 0.5 * (nu + 1.0) * logs)
+    by_shape[1] += by_skew + by_a * by_skew_a + by_b * by_skew_b
+    return float(n * (constant + math.log(b)) - 0.5 * total_log(h, fold) - 0.5 * (nu + 1.0) * logs)

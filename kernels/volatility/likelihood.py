@@ -27,13 +27,16 @@ from kernels.volatility.recursions import (
     egarch_backward,
     egarch_forward,
     gjr_backward,
+    gjr_backward_first,
+    gjr_first,
     gjr_forward,
 )
 from kernels.volatility.sums import dot, total
 from kernels.volatility.types import Matrix, Vector
 
-WORK_ROWS = 8
-RESIDUAL, VARIANCE, BY_VARIANCE, BY_RESIDUAL, SPARE, ADJOINT, STATE, SHOCK = range(WORK_ROWS)
+WORK_ROWS = 9
+STRETCH = 512  # observations at a time: what a stretch needs stays in the first-level cache
+RESIDUAL, VARIANCE, BY_VARIANCE, BY_RESIDUAL, SPARE, FOLD, PRODUCT, STATE, SHOCK = range(WORK_ROWS)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -61,7 +64,7 @@ def residuals_of(theta: Vector, returns: Vector, regressors: Matrix, mean: int, 
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def start_of(four: Vector, process: int, start: int, presample: float, e: Vector) -> tuple[float, float]:
+def start_of(four: Vector, process: int, start: int, presample: float, e: Vector, fold: Vector) -> tuple[float, float]:
     """The variance before the first return and, for EGARCH, its standardised shock (NaN: the expected one, zero).
 
     Given as it enters the recursion: h for GARCH and GJR, log h for EGARCH, s^delta for APARCH.
@@ -72,9 +75,9 @@ def start_of(four: Vector, process: int, start: int, presample: float, e: Vector
             return omega / (1.0 - beta), math.nan
         share = alpha + beta if process == APARCH else alpha + 0.5 * gamma + beta
         return omega / (1.0 - share), math.nan
-    variance = dot(e, e) / e.shape[0] if start == BENCHMARK else presample
+    variance = dot(e, e, fold) / e.shape[0] if start == BENCHMARK else presample
     if process == EGARCH:
-        z = total(e) / e.shape[0] / math.sqrt(variance) if start == BENCHMARK else math.nan
+        z = total(e, fold) / e.shape[0] / math.sqrt(variance) if start == BENCHMARK else math.nan
         return math.log(variance), z
     if process == APARCH:
         return math.exp(0.5 * four[4] * math.log(variance)), math.nan
@@ -101,13 +104,14 @@ def unpack(theta: Vector, mean_parameters: int, process: int, five: Vector) -> i
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def variances_of(five: Vector, process: int, start: int, presample: float, work: Matrix) -> tuple[float, float]:
     """Fills work[VARIANCE] from work[RESIDUAL]; gives the start as it entered the recursion."""
-    first, z = start_of(five, process, start, presample, work[RESIDUAL])
+    first, z = start_of(five, process, start, presample, work[RESIDUAL], work[FOLD])
     if process == EGARCH:
         egarch_forward(work[RESIDUAL], five[0], five[1], five[2], five[3], first, z, work[STATE], work[VARIANCE])
     elif process == APARCH:
         aparch_forward(work[RESIDUAL], five, first, work[SHOCK], work[STATE], work[VARIANCE])
     else:
-        gjr_forward(work[RESIDUAL], five[0], five[1], five[2], five[3], first, work[SPARE], work[VARIANCE])
+        h0 = gjr_first(five[0], five[1], five[2], five[3], first)
+        gjr_forward(work[RESIDUAL], five[0], five[1], five[2], five[3], h0, work[SPARE], work[VARIANCE])
     return first, z
 
 
@@ -142,7 +146,7 @@ def start_gradient(
         gradient[4] += by_first * first * math.log(first) / five[4]
     if start != BENCHMARK:
         return
-    variance = dot(e, e) / n
+    variance = dot(e, e, work[FOLD]) / n
     by_variance = by_first
     by_mean = 0.0
     if process == EGARCH:
@@ -159,10 +163,49 @@ def density(theta: Vector, shape: int, errors: int, work: Matrix, by_shape: Vect
     """Log-likelihood of work[RESIDUAL] at work[VARIANCE]; fills work[BY_VARIANCE], work[BY_RESIDUAL] and by_shape."""
     e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
     if errors == NORMAL:
-        return normal_sum(e, h, lh, le)
+        return normal_sum(e, h, lh, le, work[FOLD])
     if errors == STUDENT:
-        return student_sum(e, h, theta[shape], lh, le, work[SPARE], by_shape)
-    return skewed_sum(e, h, theta[shape], theta[shape + 1], lh, le, work[SPARE], by_shape)
+        return student_sum(e, h, theta[shape], lh, le, work[SPARE], work[FOLD], by_shape)
+    return skewed_sum(e, h, theta[shape], theta[shape + 1], lh, le, work[SPARE], work[FOLD], by_shape)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def gjr_pass(
+    theta: Vector, shape: int, errors: int, five: Vector, first: float, work: Matrix, by_shape: Vector, own: Vector
+) -> tuple[float, float]:
+    """Log-likelihood and d loglik / d first of GARCH and GJR, stretch by stretch; adds to own and by_shape."""
+    n = work.shape[1]
+    drive, fold, product, adjoint = work[SPARE], work[FOLD], work[PRODUCT], np.empty(STRETCH + 1)
+    value = 0.0
+    h0 = gjr_first(five[0], five[1], five[2], five[3], first)
+    for begin in range(0, n, STRETCH):
+        end = min(begin + STRETCH, n)
+        e, h = work[RESIDUAL, begin:end], work[VARIANCE, begin:end]
+        lh, le = work[BY_VARIANCE, begin:end], work[BY_RESIDUAL, begin:end]
+        h0 = gjr_forward(e, five[0], five[1], five[2], five[3], h0, drive, h)
+        if errors == NORMAL:
+            value += normal_sum(e, h, lh, le, fold)
+        elif errors == STUDENT:
+            value += student_sum(e, h, theta[shape], lh, le, drive[: end - begin], fold, by_shape)
+        else:
+            value += skewed_sum(e, h, theta[shape], theta[shape + 1], lh, le, drive[: end - begin], fold, by_shape)
+    lam = 0.0
+    for stretch in range((n - 1) // STRETCH, -1, -1):
+        begin = stretch * STRETCH
+        end = min(begin + STRETCH, n)
+        lam = gjr_backward(
+            work[RESIDUAL, begin:end],
+            work[VARIANCE, begin:end],
+            work[BY_VARIANCE, begin:end],
+            work[BY_RESIDUAL, begin:end],
+            five,
+            lam,
+            adjoint,
+            product,
+            fold,
+            own,
+        )
+    return value, gjr_backward_first(five, first, lam, own)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -185,22 +228,24 @@ def loglikelihood(
     m = mean_count(mean, regressors)
     shape = unpack(theta, m, process, five)
     residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
-    first, z = variances_of(five, process, start, presample, work)
-    value = density(theta, shape, errors, work, by_shape)
-    e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
     by_first, by_z = 0.0, 0.0
-    if process == EGARCH:
-        by_first, by_z = egarch_backward(e, h, work[STATE], lh, le, five, first, z, own)
-    elif process == APARCH:
-        by_first = aparch_backward(e, h, work[STATE], work[SHOCK], lh, le, five, first, own)
+    if process in (EGARCH, APARCH):
+        first, z = variances_of(five, process, start, presample, work)
+        value = density(theta, shape, errors, work, by_shape)
+        e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
+        if process == EGARCH:
+            by_first, by_z = egarch_backward(e, h, work[STATE], lh, le, five, first, z, own)
+        else:
+            by_first = aparch_backward(e, h, work[STATE], work[SHOCK], lh, le, five, first, own)
     else:
-        by_first = gjr_backward(e, h, lh, le, five, first, work[SPARE], work[ADJOINT], own)
+        first, z = start_of(five, process, start, presample, work[RESIDUAL], work[FOLD])
+        value, by_first = gjr_pass(theta, shape, errors, five, first, work, by_shape, own)
     start_gradient(five, process, start, first, z, by_first, by_z, work, own)
     if mean == CONSTANT:
-        gradient[0] = -total(le)
+        gradient[0] = -total(work[BY_RESIDUAL], work[FOLD])
     elif mean == REGRESSORS:
         for j in range(m):
-            gradient[j] = -dot(le, regressors[:, j])
+            gradient[j] = -dot(work[BY_RESIDUAL], regressors[:, j], work[FOLD])
     gradient[m] = own[0]
     gradient[m + 1] = own[1]
     if process == GARCH:

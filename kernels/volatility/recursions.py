@@ -18,17 +18,27 @@ LOG_VARIANCE_LIMIT = 80.0  # of EGARCH in scaled units: held there, so that a wi
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def gjr_first(omega: float, alpha: float, gamma: float, beta: float, presample: float) -> float:
+    """h_0 from the variance before it."""
+    return omega + (alpha + 0.5 * gamma + beta) * presample
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def gjr_forward(
-    e: Vector, omega: float, alpha: float, gamma: float, beta: float, presample: float, drive: Vector, h: Vector
-) -> None:
-    """h_t = omega + (alpha + gamma [e_{t-1} < 0]) e_{t-1}^2 + beta h_{t-1}; GARCH(1,1) with gamma = 0."""
+    e: Vector, omega: float, alpha: float, gamma: float, beta: float, first: float, drive: Vector, h: Vector
+) -> float:
+    """h_t = omega + (alpha + gamma [e_{t-1} < 0]) e_{t-1}^2 + beta h_{t-1} from h_0 = first; GARCH(1,1) with gamma = 0.
+
+    Gives the variance after the last residual, so that a series can be filtered stretch by stretch.
+    """
     n = e.shape[0]
     negative = alpha + gamma
-    h[0] = omega + (alpha + 0.5 * gamma + beta) * presample
-    for t in range(n - 1):
+    for t in range(n):
         weight = negative if e[t] < 0.0 else alpha
         drive[t] = omega + weight * e[t] * e[t]
-    linear_recursion(drive[: n - 1], beta, h[0], h[1:])
+    h[0] = first
+    linear_recursion(drive[: n - 1], beta, first, h[1:])
+    return float(drive[n - 1] + beta * h[n - 1])
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -38,28 +48,44 @@ def gjr_backward(
     lh: Vector,
     le: Vector,
     parameters: Vector,
-    presample: float,
-    square: Vector,
+    after: float,
     lam: Vector,
+    product: Vector,
+    fold: Vector,
     gradient: Vector,
 ) -> float:
-    """Fills gradient (omega, alpha, gamma, beta), adds to le what e does through h; d loglik / d presample."""
+    """One stretch backwards: `after` is lam of the bar after its last, the result lam of its first.
+
+    Adds to gradient (omega, alpha, gamma, beta) and to le; lam is (n + 1,), product and fold (n,).
+    """
     n = e.shape[0]
     alpha, gamma, beta = parameters[1], parameters[2], parameters[3]
     negative = alpha + gamma
-    linear_adjoint(lh, beta, lam)
-    for t in range(n - 1):
+    linear_adjoint(lh, beta, after, lam[:n])
+    lam[n] = after
+    later = lam[1 : n + 1]
+    for t in range(n):
         weight = negative if e[t] < 0.0 else alpha
-        le[t] += 2.0 * weight * e[t] * lam[t + 1]
-        square[t] = e[t] * e[t]
-    later = lam[1:]
-    gradient[0] = total(lam)
-    gradient[1] = dot(square[: n - 1], later) + lam[0] * presample
-    for t in range(n - 1):
-        square[t] = square[t] if e[t] < 0.0 else 0.0
-    gradient[2] = dot(square[: n - 1], later) + 0.5 * lam[0] * presample
-    gradient[3] = dot(h[: n - 1], later) + lam[0] * presample
-    return float(lam[0] * (alpha + 0.5 * gamma + beta))
+        through = e[t] * later[t]
+        le[t] += 2.0 * weight * through
+        product[t] = e[t] * through
+    gradient[0] += total(later, fold)
+    gradient[1] += total(product[:n], fold)
+    gradient[3] += dot(h, later, fold)
+    for t in range(n):
+        product[t] = product[t] if e[t] < 0.0 else 0.0
+    gradient[2] += total(product[:n], fold)
+    return float(lam[0])
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def gjr_backward_first(parameters: Vector, presample: float, lam: float, gradient: Vector) -> float:
+    """What h_0 = omega + (alpha + gamma / 2 + beta) presample adds, lam = d loglik / d h_0; d loglik / d presample."""
+    gradient[0] += lam
+    gradient[1] += lam * presample
+    gradient[2] += 0.5 * lam * presample
+    gradient[3] += lam * presample
+    return float(lam * (parameters[1] + 0.5 * parameters[2] + parameters[3]))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from kernels.volatility import APARCH, BACKCAST, CONSTANT, EGARCH, GARCH, NORMAL, REGRESSORS, SKEWED
-from kernels.volatility.likelihood import RESIDUAL, VARIANCE, mean_count, residuals_of, unpack, variances_of
+from kernels.volatility.likelihood import FOLD, RESIDUAL, VARIANCE, mean_count, residuals_of, unpack, variances_of
 from kernels.volatility.sums import dot, total, total_log
 from kernels.volatility.types import Matrix, Vector
 
@@ -18,11 +18,11 @@ DELTAS = (1.0, 2.0)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def least_squares(returns: Vector, regressors: Matrix, mean: int, theta: Vector) -> bool:
+def least_squares(returns: Vector, regressors: Matrix, mean: int, fold: Vector, theta: Vector) -> bool:
     """Fills theta with the mean's coefficients by ordinary least squares; False when the regressors are collinear."""
     n = returns.shape[0]
     if mean == CONSTANT:
-        theta[0] = total(returns) / n
+        theta[0] = total(returns, fold) / n
     elif mean == REGRESSORS:
         m = regressors.shape[1]
         left, right = np.zeros((m, m)), np.zeros(m)
@@ -69,7 +69,7 @@ def gaussian_value(
     e, h = work[RESIDUAL], work[VARIANCE]
     for t in range(e.shape[0]):
         ratio[t] = e[t] / h[t]
-    value = -0.5 * (total_log(h) + dot(e, ratio))
+    value = -0.5 * (total_log(h, work[FOLD]) + dot(e, ratio, work[FOLD]))
     return value if math.isfinite(value) else -math.inf
 
 
@@ -133,11 +133,11 @@ def presample_of(returns: Vector, regressors: Matrix, mean: int, start: int, wor
 
     Backcast, or the mean square of the least-squares residuals; NaN when the regressors are collinear.
     """
-    if not least_squares(returns, regressors, mean, theta):
+    if not least_squares(returns, regressors, mean, work[FOLD], theta):
         return math.nan
     residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
     e = work[RESIDUAL]
-    return backcast(e) if start == BACKCAST else dot(e, e) / e.shape[0]
+    return backcast(e) if start == BACKCAST else dot(e, e, work[FOLD]) / e.shape[0]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -147,7 +147,7 @@ def search_start(
     """Fills the rest of theta; the residuals of the mean are in work."""
     m = mean_count(mean, regressors)
     e = work[RESIDUAL]
-    grid(process, m, start, presample, dot(e, e) / e.shape[0], work, theta)
+    grid(process, m, start, presample, dot(e, e, work[FOLD]) / e.shape[0], work, theta)
     five = np.empty(5)
     shape = unpack(theta, m, process, five)
     variances_of(five, process, start, presample, work)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.volatility.cpu import filter_one, fit_range
-from kernels.volatility.likelihood import WORK_ROWS
+from kernels.volatility.likelihood import VARIANCE, WORK_ROWS
 from models.faults import Fault
 from models.volatility import health
 from models.volatility.data import Sample, sample_of
@@ -21,6 +21,7 @@ from models.volatility.spec import Spec
 
 CHUNK = 8  # series a thread takes at a time
 TOLERANCE = 1e-9  # of the log-likelihood still to be gained
+POLISHED = 1e-10  # a tolerance below asks for a last Newton step too
 ITERATIONS = 200
 COVARIANCES = ("hessian", "opg", "robust")
 
@@ -98,8 +99,8 @@ def fit_batch(
     def work(first: int) -> None:
         rows = slice(first, first + CHUNK)
         fit_range(
-            sample.returns[rows], sample.regressors, codes, warm_scaled[rows], tolerance, ITERATIONS, standard_errors,
-            *(array[rows] for array in results.arrays()),
+            sample.returns[rows], sample.scales[rows], sample.regressors, codes, warm_scaled[rows], tolerance,
+            ITERATIONS, standard_errors, tolerance < POLISHED, *(array[rows] for array in results.arrays()),
         )  # fmt: skip
 
     if used == 1:
@@ -113,7 +114,7 @@ def fit_batch(
 
 @dataclass(frozen=True)
 class Results:
-    """What `fit_range` fills, in scaled units, in the order of its arguments."""
+    """What `fit_range` fills, in the order of its arguments."""
 
     theta: Array
     logliks: Array
@@ -124,6 +125,7 @@ class Results:
     variances: Array
     residuals: Array
     following: Array
+    levels: Array
 
     @staticmethod
     def empty(sample: Sample, k: int, standard_errors: bool) -> "Results":
@@ -131,7 +133,7 @@ class Results:
         return Results(
             np.empty((s, k)), np.empty(s), np.empty(s, np.bool_), np.empty(s, np.int64), np.empty(s),
             np.full((s, 3, k, k) if standard_errors else (s, 0, 0, 0), np.nan), np.empty((s, n)), np.empty((s, n)),
-            np.empty(s),
+            np.empty(s), np.empty((s, 2)),
         )  # fmt: skip
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -144,22 +146,19 @@ def warm_of(warm: NDArray[Any] | None, spec: Spec, sample: Sample, k: int) -> Ar
         return np.full((s, k), np.nan)
     if np.shape(warm) != (s, k):
         raise Fault(f"warm has shape {np.shape(warm)}; it needs one row of {k} parameters per series, {(s, k)}")
-    scales = sample.regressor_scales
-    return np.stack([rescale(spec, warm[i], sample.scales[i], scales) for i in range(s)])
+    return rescale(spec, warm, sample.scales, sample.regressor_scales)
 
 
 def in_units(
     spec: Spec, names: tuple[str, ...], sample: Sample, results: Results, threads: int, began: float
 ) -> VolatilityBatch:
     """Results in the data's units, judged; EWMA where the judgement is not OK."""
-    n, squares = sample.returns.shape[1], sample.scales**2
-    parameters, covariances = np.empty_like(results.theta), results.covariances
-    for i, scale in enumerate(sample.scales):
-        parameters[i], jacobian = unscale(spec, results.theta[i], scale, sample.regressor_scales)
-        if covariances.size:
-            covariances[i] = jacobian @ covariances[i] @ jacobian.T
+    n, covariances = sample.returns.shape[1], results.covariances
+    parameters, jacobian = unscale(spec, results.theta, sample.scales, sample.regressor_scales)
+    if covariances.size:
+        covariances = jacobian[:, None] @ covariances @ jacobian.transpose(0, 2, 1)[:, None]
     share = persistence(spec, results.theta)
-    codes = health.judge(results.converged, share, results.following, results.variances, results.residuals)
+    codes = health.judge(results.converged, share, results.following, results.levels)
     for i in np.flatnonzero(codes != health.OK).tolist():
         results.following[i] = health.replace(results.residuals[i], results.variances[i])
     with np.errstate(invalid="ignore"):
@@ -168,8 +167,8 @@ def in_units(
         spec, names, parameters,
         {} if errors is None else {kind: errors[:, i] for i, kind in enumerate(COVARIANCES)},
         covariances, results.logliks - n * np.log(sample.scales), results.converged, results.evaluations, share, codes,
-        results.presamples * squares, results.variances * squares[:, None], results.residuals * sample.scales[:, None],
-        results.following * squares, n, sample.dropped, threads, time.perf_counter() - began,
+        results.presamples, results.variances, results.residuals, results.following, n, sample.dropped, threads,
+        time.perf_counter() - began,
     )  # fmt: skip
 
 
@@ -183,6 +182,6 @@ def filter_batch(
     found = np.empty_like(sample.returns)
     work = np.empty((WORK_ROWS, sample.returns.shape[1]))
     for i, row in enumerate(sample.returns):
-        filter_one(theta[i], row, sample.regressors, np.array(spec.codes(m)), work)
-        found[i] = work[1] * sample.scales[i] ** 2
+        filter_one(theta[i], row / sample.scales[i], sample.regressors, np.array(spec.codes(m)), work)
+        found[i] = work[VARIANCE] * sample.scales[i] ** 2
     return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.volatility.cpu import scales_of
 from models.faults import DataFault, Fault
 from models.volatility.spec import Spec
 
@@ -15,7 +16,7 @@ FEWEST_OBSERVATIONS = 50
 
 @dataclass(frozen=True)
 class Sample:
-    """Returns (series, n) of mean square 1, their scales (series,), regressors (n, m) likewise scaled by column."""
+    """Returns (series, n), their standard deviations (series,), regressors (n, m) over their root mean squares."""
 
     returns: NDArray[np.float64]
     scales: NDArray[np.float64]
@@ -29,14 +30,14 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     values = np.atleast_2d(np.asarray(returns, dtype=np.float64))
     if values.ndim != 2:
         raise Fault(f"returns must have shape (n,) or (series, n), not {np.shape(returns)}")
-    require_finite(values, "returns", names)
     matrix, dropped = regressors_of(values, spec, regressors)
-    values = values[:, dropped:]
+    values = np.ascontiguousarray(values[:, dropped:])
     n, m = values.shape[1], max(matrix.shape[1], 1)
     if n < FEWEST_OBSERVATIONS + m:
         raise DataFault(f"{n} returns are too few to fit a variance process: at least {FEWEST_OBSERVATIONS + m} needed")
-    centred = values - values.mean(axis=1, keepdims=True)
-    scales = np.sqrt(np.mean(centred**2, axis=1))
+    scales = np.empty(len(values))
+    if scales_of(values, scales)[0] >= 0:
+        raise not_finite(np.atleast_2d(np.asarray(returns, dtype=np.float64)), "returns", names)
     flat = scales <= 1e-12 * np.max(np.abs(values), axis=1)
     if flat.any():
         row = int(np.argmax(flat))
@@ -46,9 +47,7 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
         raise DataFault(f"regressor {int(np.argmin(columns))}: zero throughout; leave it out")
     if m > 1 and np.linalg.matrix_rank(matrix / columns) < m:
         raise DataFault("regressors are collinear; leave one out")
-    return Sample(
-        np.ascontiguousarray(values / scales[:, None]), scales, np.asfortranarray(matrix / columns), columns, dropped
-    )
+    return Sample(values, scales, np.asfortranarray(matrix / columns), columns, dropped)
 
 
 def regressors_of(
@@ -67,16 +66,17 @@ def regressors_of(
     matrix = matrix[:, None] if matrix.ndim == 1 else matrix
     if matrix.ndim != 2 or matrix.shape[0] != values.shape[1]:
         raise Fault(f"regressors have shape {matrix.shape}; they need one row per return, {values.shape[1]}")
-    require_finite(matrix.T, "regressors", ())
+    if not np.isfinite(matrix).all():
+        raise not_finite(matrix.T, "regressors", ())
     return matrix, 0
 
 
-def require_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> None:
+def not_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> DataFault:
+    """The fault that names the first value that is no finite number; rows are series."""
     bad = ~np.isfinite(values)
-    if bad.any():
-        row, place = (int(i) for i in np.argwhere(bad)[0])
-        text = f"{label(row, names, len(values))}: {values[row, place]} at position {place}"
-        raise DataFault(f"{what}: {text} ({int(bad.sum())} in all); drop or mend these rows")
+    row, place = (int(i) for i in np.argwhere(bad)[0])
+    text = f"{label(row, names, len(values))}: {values[row, place]} at position {place}"
+    return DataFault(f"{what}: {text} ({int(bad.sum())} in all); drop or mend these rows")
 
 
 def label(row: int, names: Sequence[str], rows: int) -> str:

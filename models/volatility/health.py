@@ -24,18 +24,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    converged: NDArray[np.bool_],
-    persistence: NDArray[Any],
-    following: NDArray[Any],
-    variances: NDArray[Any],
-    residuals: NDArray[Any],
+    converged: NDArray[np.bool_], persistence: NDArray[Any], following: NDArray[Any], levels: NDArray[Any]
 ) -> NDArray[np.int64]:
-    """A code per series, shape (series,); variances and residuals (series, n), following the next variances."""
-    level = np.mean(residuals**2, axis=1)
+    """A code per series: following (series,) next variances, levels (series, 2) mean squares and mean variances."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        ratios = np.stack([following / level, variances.mean(axis=1) / level])
+        ratios = np.stack([following / levels[:, 0], levels[:, 1] / levels[:, 0]])
         in_scale = np.all((ratios > 1 / SCALE_LIMIT) & (ratios < SCALE_LIMIT), axis=0)
-        in_scale &= np.isfinite(variances).all(axis=1)
     codes = np.where(in_scale, OK, OUT_OF_SCALE)
     codes = np.where(np.isfinite(persistence) & (persistence < PERSISTENCE_LIMIT), codes, NOT_STATIONARY)
     return np.where(converged, codes, NOT_CONVERGED).astype(np.int64)

@@ -83,16 +83,16 @@ def test_gradient_is_right_anywhere(
 def test_unrolled_sums_and_recursions_equal_plain_ones(n: int) -> None:
     random = np.random.Generator(np.random.PCG64(n))
     x, y, out = random.standard_normal(n), random.uniform(1e-30, 1e30, n), np.empty(n)
-    assert total(x) == pytest.approx(float(x.sum()), abs=1e-12)
-    assert dot(x, x) == pytest.approx(float(x @ x), rel=1e-13)
-    assert total_log(y) == pytest.approx(float(np.log(y).sum()), rel=1e-13)
+    assert total(x, out) == pytest.approx(float(x.sum()), abs=1e-12)
+    assert dot(x, x, out) == pytest.approx(float(x @ x), rel=1e-13)
+    assert total_log(y, out) == pytest.approx(float(np.log(y).sum()), rel=1e-13)
     linear_recursion(x, 0.9, 2.0, out)
     expected, last = [], 2.0
     for value in x:
         last = value + 0.9 * last
         expected.append(last)
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
-    linear_adjoint(x, 0.9, out)
+    linear_adjoint(x, 0.9, 0.0, out)
     expected, last = [], 0.0
     for value in x[::-1]:
         last = value + 0.9 * last
