@@ -9,11 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kernels.dependence.scores import invert
-
 Floats = NDArray[np.float64]
 LOG_TWO_PI = math.log(2.0 * math.pi)
-SCORING_ROUNDS = 60
 
 
 @njit(cache=True, error_model="numpy")
@@ -83,37 +80,6 @@ def garch_scores(
 
 
 @njit(cache=True, error_model="numpy")
-def _scoring_step(
-    residuals: Floats, regressors: Floats, variances: Floats, slopes: Floats, scores: Floats, matrices: Floats
-) -> float:
-    """Expected information into matrices[0], its inverse times the score into matrices[2, 0]; returns their product.
-
-    Information of a normal density: sum over t of dh dh' / (2 h^2), and x x' / h for the mean.
-    """
-    n, k = regressors.shape
-    information, inverse, step, gradient = matrices[0], matrices[1], matrices[2, 0], matrices[2, 1]
-    information[:] = 0.0
-    gradient[:] = 0.0
-    for t in range(n):
-        weight = 0.5 / (variances[t] * variances[t])
-        for i in range(k + 3):
-            gradient[i] += scores[t, i]
-            for j in range(i + 1):
-                information[i, j] += weight * slopes[t, i] * slopes[t, j]
-        for i in range(k):
-            for j in range(i + 1):
-                information[i, j] += regressors[t, i] * regressors[t, j] / variances[t]
-    invert(information, inverse)
-    decrement = 0.0
-    for i in range(k + 3):
-        step[i] = 0.0
-        for j in range(k + 3):
-            step[i] += inverse[i, j] * gradient[j]
-        decrement += step[i] * gradient[i]
-    return decrement
-
-
-@njit(cache=True, error_model="numpy")
 def garch_evaluate(
     returns: Floats,
     regressors: Floats,
@@ -133,48 +99,3 @@ def garch_evaluate(
     omega, alpha, beta = float(parameters[k]), float(parameters[k + 1]), float(parameters[k + 2])
     garch_derivatives(residuals, regressors, omega, alpha, beta, variances, slopes)
     return garch_scores(residuals, regressors, variances, slopes, scores, standardised_slopes)
-
-
-@njit(cache=True, error_model="numpy")
-def garch_fit(
-    returns: Floats,
-    regressors: Floats,
-    parameters: Floats,
-    residuals: Floats,
-    variances: Floats,
-    slopes: Floats,
-    scores: Floats,
-    standardised_slopes: Floats,
-    matrices: Floats,
-) -> bool:
-    """Fisher scoring from `parameters`, in place; False if it did not reach the top inside the stationary region.
-
-    A step is halved until the likelihood rises, omega, alpha, beta > 0 and alpha + beta < 1. Done when the score times
-    the step is below 1e-10 units of log-likelihood. `matrices` (3, k + 3, k + 3) is scratch. Fiorentini, Calzolari and
-    Panattoni (1996), section 3.
-    """
-    k = regressors.shape[1]
-    loglik = garch_evaluate(returns, regressors, parameters, residuals, variances, slopes, scores, standardised_slopes)
-    trial = matrices[2, 2]
-    for _ in range(SCORING_ROUNDS):
-        decrement = _scoring_step(residuals, regressors, variances, slopes, scores, matrices)
-        if not (decrement >= 0.0 and math.isfinite(decrement)):
-            return False
-        length, risen = 1.0, False
-        while length > 1e-3 and not risen:
-            for i in range(k + 3):
-                trial[i] = parameters[i] + length * matrices[2, 0, i]
-            length *= 0.5
-            alpha, beta = trial[k + 1], trial[k + 2]
-            if trial[k] > 0.0 and alpha > 0.0 and beta > 0.0 and alpha + beta < 1.0:
-                value = garch_evaluate(
-                    returns, regressors, trial, residuals, variances, slopes, scores, standardised_slopes
-                )
-                risen = value >= loglik
-        if not risen:
-            return decrement < 1e-6
-        parameters[:] = trial
-        loglik = value
-        if decrement < 1e-10:
-            return True
-    return False

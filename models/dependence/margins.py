@@ -1,22 +1,22 @@
 """GARCH(1,1) margins of several series: one by one, and as the part of a joint likelihood that each series owns."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from kernels.dependence.margins import garch_evaluate, garch_fit
+from kernels.dependence.margins import garch_evaluate
 from models.dependence.means import Equations
+from models.volatility.batch import fit_batch
 from models.volatility.health import EWMA_DECAY, PERSISTENCE_LIMIT
+from models.volatility.spec import Spec
 
 Floats = NDArray[np.float64]
-SHAPES = ((0.05, 0.90), (0.03, 0.96), (0.10, 0.80), (0.15, 0.50))  # (alpha, beta) tried first
-LARGEST_PERSISTENCE = 1.0 - 1e-7
-REFUSED = 1e10
+MEANS = {(): "zero", ("constant",): "constant"}
 NOTHING = 0.5  # of log-likelihood: half of what chance gives on average to each parameter
+AT_ZERO = 1e-6  # alpha or beta below it is zero
 GARCH_LABELS = ("omega", "alpha", "beta")
 
 
@@ -99,79 +99,59 @@ class Margins:
         return MarginState(residuals.T.copy(), variances.T.copy(), standardised, scores, slopes, logliks)
 
 
-class Workspace:
-    """Arrays for one series of n rows and k regressors, in the order the kernels take them."""
-
-    def __init__(self, n: int, k: int) -> None:
-        self.arrays = (
-            np.empty(n),
-            np.empty(n + 1),
-            np.empty((n + 1, k + 3)),
-            np.empty((n, k + 3)),
-            np.empty((n, k + 3)),
-        )
-        self.matrices = np.empty((3, k + 3, k + 3))
-
-
 def evaluate_one(returns: Floats, design: Floats, parameters: Floats) -> tuple[Floats, Floats, Floats, Floats, float]:
     """Residuals (n,), variances (n + 1,), scores and slopes (n, parameters), log-likelihood of one series."""
-    work = Workspace(*design.shape)
-    loglik = garch_evaluate(returns, design, parameters, *work.arrays)
-    residuals, variances, _, scores, slopes = work.arrays
-    return residuals, variances, scores, slopes, loglik
+    n, k = design.shape
+    residuals, variances, derivatives = np.empty(n), np.empty(n + 1), np.empty((n + 1, k + 3))
+    scores, slopes = np.empty((n, k + 3)), np.empty((n, k + 3))
+    arrays = (residuals, variances, derivatives, scores, slopes)
+    return residuals, variances, scores, slopes, garch_evaluate(returns, design, parameters, *arrays)
 
 
-def fit_margin(returns: Floats, design: Floats, warm: Floats | None = None) -> tuple[Floats, bool]:
-    """Normal quasi maximum likelihood of one series: parameters (k + 3,) and whether the search converged.
+def fit_margins(margins: Margins, warm: Floats | None = None) -> tuple[Floats, NDArray[np.bool_]]:
+    """Normal quasi maximum likelihood of each series alone: flat parameters, and which searches converged.
 
-    Fisher scoring; where that stops at a bound (no ARCH, a unit root) a constrained search finishes. Where even that
-    is no better than a constant variance by NOTHING, alpha and beta are zero: beta has no meaning without alpha.
+    `models.volatility.fit_batch` for the series of equal equations together, on one thread. Where the result is no
+    better than a constant variance by NOTHING, alpha and beta are zero: beta has no meaning without alpha.
     """
-    k = design.shape[1]
+    equations = margins.equations
+    parameters, converged = np.empty(sum(margins.sizes)), np.empty(len(margins.sizes), dtype=bool)
+    for labels in dict.fromkeys(equations.labels):
+        chosen = [i for i, own in enumerate(equations.labels) if own == labels]
+        mean: Any = MEANS.get(labels, "regressors")
+        words: dict[str, Any] = {}
+        if mean == "regressors":
+            words = {"regressors": equations.designs[chosen[0]], "regressor_names": labels}
+        batch = fit_batch(
+            np.ascontiguousarray(equations.returns[:, chosen].T),
+            Spec(process="garch", mean=mean, start_variance="benchmark"),
+            warm=None if warm is None else np.stack([warm[margins.places[i]] for i in chosen]),
+            names=[equations.names[i] for i in chosen],
+            standard_errors=False,
+            threads=1,
+            **words,
+        )
+        for i, found, success in zip(chosen, batch.parameters, batch.converged, strict=True):
+            parameters[margins.places[i]] = simplest(margins, i, found)
+            converged[i] = success
+    return parameters, converged
+
+
+def simplest(margins: Margins, series: int, found: Floats) -> Floats:
+    """`found` with what is nothing set to zero, or a constant variance where that is as likely."""
+    design = margins.equations.designs[series]
+    returns = np.ascontiguousarray(margins.equations.returns[:, series])
     mean = np.linalg.lstsq(design, returns, rcond=None)[0]
-    scale = float(np.std(returns - design @ mean))
-    scaled = returns / scale
-    unit = np.concatenate([np.full(k, scale), [scale * scale, 1.0, 1.0]])
-    work = Workspace(*design.shape)
-
-    def loglik(point: Floats) -> float:
-        value = garch_evaluate(scaled, design, point, *work.arrays)
-        return value if np.isfinite(value) else -REFUSED
-
-    starts = [np.concatenate([mean / scale, [1 - alpha - beta, alpha, beta]]) for alpha, beta in SHAPES]
-    best = max(starts, key=loglik) if warm is None else warm / unit
-    found = best.copy()
-    if not garch_fit(scaled, design, found, *work.arrays, work.matrices):
-        found, converged = constrained(loglik, work, max((best, *starts), key=loglik), len(returns))
-        residuals = scaled - design @ (mean / scale)
-        flat = np.concatenate([mean / scale, [np.mean(residuals**2), 0.0, 0.0]])
-        if not loglik(found) > loglik(flat) + NOTHING:
-            return flat * unit, True
-        return found * unit, converged
-    return found * unit, True
-
-
-def constrained(loglik: Callable[[Floats], float], work: Workspace, start: Floats, n: int) -> tuple[Floats, bool]:
-    """Sequential quadratic programming with alpha, beta >= 0 and alpha + beta <= 1 - 1e-7."""
-    k = len(start) - 3
-
-    def objective(point: Floats) -> tuple[float, Floats]:
-        value = loglik(point)
-        return -value / n, -work.arrays[3].sum(axis=0) / n if value > -REFUSED else np.zeros(k + 3)
-
-    bounds = [(None, None)] * k + [(1e-8, None), (0.0, 1.0), (0.0, 1.0)]
-    slope = np.concatenate([np.zeros(k + 1), [-1.0, -1.0]])
-    stationary = {"type": "ineq", "fun": lambda x: LARGEST_PERSISTENCE - x[-1] - x[-2], "jac": lambda _: slope}
-    found = minimize(
-        objective, start, jac=True, method="SLSQP", bounds=bounds, constraints=[stationary], options={"ftol": 1e-12}
-    )
-    parameters = np.asarray(found.x, dtype=np.float64)
-    parameters[k + 1 :] = np.maximum(parameters[k + 1 :], 0.0)
-    return parameters, bool(found.success)
+    flat = np.concatenate([mean, [np.mean((returns - design @ mean) ** 2), 0.0, 0.0]])
+    if not evaluate_one(returns, design, found)[4] > evaluate_one(returns, design, flat)[4] + NOTHING:
+        return flat
+    out = found.copy()
+    out[-2:] = np.where(out[-2:] < AT_ZERO, 0.0, out[-2:])
+    return out
 
 
 def usable_margins(
-    margins: Margins, parameters: Floats, converged: list[bool]
+    margins: Margins, parameters: Floats, converged: NDArray[np.bool_]
 ) -> tuple[Floats, NDArray[np.bool_], tuple[str, ...]]:
     """Parameters with EWMA(0.94) in the place of every GARCH that cannot be used, which series those are, and notes.
 
@@ -191,16 +171,3 @@ def usable_margins(
             f"EWMA_MARGIN: variances of {margins.equations.names[i]} are those of EWMA({EWMA_DECAY}): {reason}"
         )
     return out, replaced, tuple(notes)
-
-
-def fit_margins(margins: Margins, warm: Floats | None = None) -> tuple[Floats, list[bool]]:
-    """Each series alone: flat parameters, and per series whether its search converged."""
-    found: Sequence[tuple[Floats, bool]] = [
-        fit_margin(
-            np.ascontiguousarray(margins.equations.returns[:, i]),
-            design,
-            None if warm is None else margins.part(warm, i),
-        )
-        for i, design in enumerate(margins.equations.designs)
-    ]
-    return np.concatenate([parameters for parameters, _ in found]), [converged for _, converged in found]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
-STARTS = ((0.02, 0.96), (0.03, 0.90), (0.05, 0.80), (0.01, 0.98), (0.02, 0.50))  # (a, b) tried first
-ASYMMETRIC_STARTS = (0.0, 0.01, 0.03)
+NEWS = (0.005, 0.015, 0.03, 0.06)  # a, and persistence, of the grid from whose best point the search begins: the
+PERSISTENCES = (0.5, 0.8, 0.9, 0.95, 0.98, 0.995)  # likelihood often has one top for slow and one for fast changes
 LARGEST_PERSISTENCE = 1.0 - 1e-6
 NOTHING = 1e-7  # a coefficient below it is zero
 STEP = 1e-5  # of a central difference in a, b or g
@@ -46,15 +46,19 @@ def fit_dynamics(
 ) -> DynamicsEstimate:
     """Maximises `loglik(a, b[, g])` over a, b, g >= 0 and persistence below one.
 
-    `asymmetry` None leaves g out. `warm` takes the place of the usual starts. All zero: correlation is constant.
+    `asymmetry` None leaves g out. `warm` is tried as a start beside the usual ones. All zero: correlation is constant.
     """
     weights = np.array([1.0, 1.0] if asymmetry is None else [1.0, 1.0, asymmetry])
-    starts = [np.array(start) for start in STARTS]
-    if asymmetry is not None:
-        starts = [np.append(start, g) for start in starts for g in ASYMMETRIC_STARTS]
-    starts = [start for start in starts if weights @ start < LARGEST_PERSISTENCE]
+    if asymmetry is None:
+        starts = [np.array([a, persistence - a]) for a in NEWS for persistence in PERSISTENCES]
+    else:
+        plain = fit_dynamics(loglik, n, None).parameters
+        shares = (0.0, 0.25, 0.5)  # of a given to g: its term is felt in one quadrant, about half of the time
+        starts = [np.array([(1 - s) * plain[0], plain[1], s * plain[0]]) for s in shares]
+        starts += [np.array([0.005, persistence - 0.03, 0.03]) for persistence in PERSISTENCES]
+        starts = [start for start in starts if weights @ start < LARGEST_PERSISTENCE]
     if warm is not None and len(warm) == len(weights) and weights @ warm < LARGEST_PERSISTENCE:
-        starts = [warm]
+        starts.append(warm)
 
     def objective(point: Floats) -> float:
         value = loglik(*point)
