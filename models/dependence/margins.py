@@ -111,30 +111,54 @@ def evaluate_one(returns: Floats, design: Floats, parameters: Floats) -> tuple[F
 def fit_margins(margins: Margins, warm: Floats | None = None) -> tuple[Floats, NDArray[np.bool_]]:
     """Normal quasi maximum likelihood of each series alone: flat parameters, and which searches converged.
 
-    `models.volatility.fit_batch` for the series of equal equations together, on one thread. Where the result is no
-    better than a constant variance by NOTHING, alpha and beta are zero: beta has no meaning without alpha.
+    From `warm` parameters too, where they are inside the region searched: the likelihood may have two tops, and the
+    higher stationary one is taken. Where that is no better than a constant variance by NOTHING, alpha and beta are
+    zero: beta has no meaning without alpha.
     """
+    parameters, converged, logliks = searched(margins, np.full(sum(margins.sizes), np.nan))
+    if warm is not None and (inside := [i for i, place in enumerate(margins.places) if usable_start(warm[place])]):
+        again, success, values = searched(margins, warm)
+        for i in inside:
+            place = margins.places[i]
+            better = values[i] > logliks[i] or not (converged[i] and usable_start(parameters[place]))
+            if success[i] and usable_start(again[place]) and better:
+                parameters[place], converged[i] = again[place], True
+    for i, place in enumerate(margins.places):
+        parameters[place] = simplest(margins, i, parameters[place])
+    return parameters, converged
+
+
+def usable_start(parameters: Floats) -> bool:
+    """Whether omega, alpha, beta are inside: not an EWMA, not a constant variance."""
+    return bool(np.all(parameters[-3:] > 0.0) and parameters[-2:].sum() < PERSISTENCE_LIMIT)
+
+
+def searched(margins: Margins, start: Floats) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """`models.volatility.fit_batch` of the series of equal equations together, on one thread; and log-likelihoods."""
     equations = margins.equations
-    parameters, converged = np.empty(sum(margins.sizes)), np.empty(len(margins.sizes), dtype=bool)
+    series = len(margins.sizes)
+    parameters, converged, logliks = np.empty(sum(margins.sizes)), np.empty(series, dtype=bool), np.empty(series)
     for labels in dict.fromkeys(equations.labels):
         chosen = [i for i, own in enumerate(equations.labels) if own == labels]
         mean: Any = MEANS.get(labels, "regressors")
         words: dict[str, Any] = {}
         if mean == "regressors":
             words = {"regressors": equations.designs[chosen[0]], "regressor_names": labels}
+        warm = np.stack([start[margins.places[i]] for i in chosen])
+        warm[[not usable_start(row) for row in warm]] = np.nan
         batch = fit_batch(
             np.ascontiguousarray(equations.returns[:, chosen].T),
             Spec(process="garch", mean=mean, start_variance="benchmark"),
-            warm=None if warm is None else np.stack([warm[margins.places[i]] for i in chosen]),
+            warm=warm,
             names=[equations.names[i] for i in chosen],
             standard_errors=False,
             threads=1,
             **words,
         )
-        for i, found, success in zip(chosen, batch.parameters, batch.converged, strict=True):
-            parameters[margins.places[i]] = simplest(margins, i, found)
-            converged[i] = success
-    return parameters, converged
+        converged[chosen], logliks[chosen] = batch.converged, batch.logliks
+        for i, found in zip(chosen, batch.parameters, strict=True):
+            parameters[margins.places[i]] = found
+    return parameters, converged, logliks
 
 
 def simplest(margins: Margins, series: int, found: Floats) -> Floats:
