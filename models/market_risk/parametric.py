@@ -45,6 +45,8 @@ def parametric_var(
     if len(matrix) < 20:
         raise Fault(f"{len(matrix)} observations: at least 20 are needed for moments")
     moments = over(horizon, moments_of(matrix, held))
+    if moments.sigma == 0.0:
+        raise Fault("the portfolio does not move: its positions cancel on every row, so there is no risk to measure")
     notes: list[str] = []
     var_factors, cvar_factors = factors_of(errors, level, -portfolio_losses(matrix, held), notes)
     notes += domain_note(errors, moments)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from models.panel import Panel
 
 DRAWN = 2  # methods on the chart of exceptions: the first and the best
+TESTS = ("kupiec", "independence", "conditional")
 
 
 def write_report(path: Path, panel: "Panel", found: "list[Forecasts]", window: int, result: dict[str, Any]) -> None:
@@ -51,16 +52,20 @@ def write_report(path: Path, panel: "Panel", found: "list[Forecasts]", window: i
 
 
 def ordered(found: "list[Forecasts]", result: dict[str, Any]) -> "list[Forecasts]":
-    """The first method, then the others by tick loss, best first."""
-    losses = {name: row["tick_loss"] for name, row in result["methods"].items()}
-    return [found[0], *sorted(found[1:], key=lambda each: float(losses[each.method]))]
+    """The first method, then the others: those that pass every test before those that fail one, then by tick loss."""
+
+    def merit(each: "Forecasts") -> tuple[int, float]:
+        row = result["methods"][each.method]
+        return sum(not row[test]["passes"] for test in TESTS), float(row["tick_loss"])
+
+    return [found[0], *sorted(found[1:], key=merit)]
 
 
 def failures(result: dict[str, Any]) -> tuple[str, list[str]] | None:
     """Which methods fail which test over the whole span."""
     lines = []
     for name, row in result["methods"].items():
-        failed = [test for test in ("kupiec", "independence", "conditional") if not row[test]["passes"]]
+        failed = [test for test in TESTS if not row[test]["passes"]]
         if failed:
             lines.append(f"{name}: {', '.join(failed)}")
     return ("Rejected at 5 % over the whole span", lines) if lines else None
@@ -142,9 +147,6 @@ def period_table(name: str, method: dict[str, Any]) -> Table:
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    tests = [
-        f"{row[key]['p_value']:.3f}{'' if row[key]['passes'] else ' !'}"
-        for key in ("kupiec", "independence", "conditional")
-    ]
+    tests = [f"{row[key]['p_value']:.3f}{'' if row[key]['passes'] else ' !'}" for key in TESTS]
     numbers = [f"{row['observations']:,}", f"{row['expected']:.1f}", str(row["exceptions"])]
     return [*numbers, *tests, row["traffic_light"]["zone"], f"{row['tick_loss']:.3e}"]

@@ -67,9 +67,9 @@ def charts(held: "Holding", used: "Panel", measure: "Measure", method: str) -> "
         gross = float(np.abs(held.exposures).sum())
         columns = {
             "exposure": held.exposures / gross,
-            "of VaR": measure.var_contributions.component / measure.var,
-            "of CVaR": measure.cvar_contributions.component / measure.cvar,
-            "incremental": measure.var_contributions.incremental / measure.var,
+            "of VaR": measure.var_contributions.component / (measure.var or 1.0),
+            "of CVaR": measure.cvar_contributions.component / (measure.cvar or 1.0),
+            "incremental": measure.var_contributions.incremental / (measure.var or 1.0),
         }
         found += [position_chart(held.names, columns), correlation_chart(held.names, used.values)]
     return found

@@ -1,0 +1,269 @@
+"""`bot4 risk var`, `backtest` and `stress` as a user runs them: keys, sums, reports, mistakes in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.cli import main
+from engine.errors import Exit
+from tests.engine.verbs.command import bot4
+from tests.engine.verbs.risk.market import NAMES, ROWS, portfolio, prices, simulated
+
+VAR_KEYS = {
+    "method", "level", "horizon", "observations", "var", "cvar", "standard_error", "marginal", "component",
+    "incremental", "excluded", "repairs",
+}  # fmt: skip
+BACKTEST_KEYS = {
+    "observations", "exceptions", "exception_dates", "expected", "kupiec", "independence", "conditional",
+    "traffic_light", "tick_loss",
+}  # fmt: skip
+STRESS_KEYS = {"name", "kind", "from", "to", "loss", "contributions"}
+METHODS = ["historical", "parametric", "parametric-t", "cornish-fisher", "filtered", "monte-carlo"]
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, *arguments: str | Path) -> Any:
+    """The JSON of a verb run in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["risk", *map(str, arguments), "--json"])
+    said = capsys.readouterr()
+    assert stopped.value.code in (0, None), said.err
+    return json.loads(said.out)
+
+
+def mistake(capsys: Capture, *arguments: str | Path) -> tuple[int, str]:
+    """(exit code, the one line) of a command run in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["risk", *map(str, arguments)])
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("bot4: ") for line in lines) == 1
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code, lines[-1].removeprefix("bot4: ")
+
+
+def var(capsys: Capture, folder: Path, *more: str | Path) -> dict[str, Any]:
+    files = ("--portfolio", portfolio(folder), "--data", prices(folder), "--report", folder / "report.html")
+    found: dict[str, Any] = run(capsys, "var", *files, *more)
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_var_has_the_promised_keys_and_its_components_sum(method: str, tmp_path: Path, capsys: Capture) -> None:
+    found = var(capsys, tmp_path, "--method", method, "--paths", "5000")
+    assert set(found) >= VAR_KEYS
+    assert found["method"].endswith(method)
+    assert set(found["component"]) == set(found["marginal"]) == set(found["incremental"]) == set(NAMES)
+    assert sum(found["component"].values()) == pytest.approx(found["var"], abs=1e-10)
+    assert sum(found["component_cvar"].values()) == pytest.approx(found["cvar"], abs=1e-10)
+    for name, exposure in zip(NAMES, (0.5, 0.4, 0.3, -0.2), strict=True):
+        assert found["exposures"][name] == exposure
+        assert found["component"][name] == pytest.approx(exposure * found["marginal"][name], abs=1e-12)
+    assert found["cvar"] > found["var"] > found["standard_error"] > 0.0
+    page = (tmp_path / "report.html").read_text()
+    for heading in ("Contributions", "Profit and loss against VaR", "Correlation of the returns", "Positions"):
+        assert heading in page
+
+
+def test_historical_var_of_the_command_is_the_quantile_of_the_file(tmp_path: Path, capsys: Capture) -> None:
+    found = var(capsys, tmp_path, "--method", "historical", "--level", "0.975")
+    losses = -simulated() @ np.array([0.5, 0.4, 0.3, -0.2])
+    assert found["var"] == pytest.approx(np.quantile(losses, 0.975, method="weibull"), abs=1e-12)
+    assert (found["from"], found["to"]) == ("2015-01-02", "2016-12-01")
+    assert (found["observations"], found["unit"]) == (ROWS, "fraction")
+
+
+def test_quantities_are_worth_their_last_price_and_value_scales_weights(tmp_path: Path, capsys: Capture) -> None:
+    data = prices(tmp_path)
+    last = [float(cell) for cell in data.read_text().split()[-1].split(",")[1:]]
+    held = portfolio(tmp_path, "instrument,quantity\nAAA,10\nDDD,-5\n")
+    arguments = ("var", "--portfolio", held, "--data", data, "--method", "parametric", "--report", tmp_path / "r.html")
+    found = run(capsys, *arguments)
+    assert found["unit"] == "currency"
+    assert found["exposures"] == {"AAA": pytest.approx(10 * last[0]), "DDD": pytest.approx(-5 * last[3])}
+    one = var(capsys, tmp_path, "--method", "parametric")
+    many = var(capsys, tmp_path, "--method", "parametric", "--value", "1e6")
+    assert many["var"] == pytest.approx(1e6 * one["var"])
+
+
+def test_a_simulation_is_the_same_when_it_is_run_again_and_another_with_another_seed(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    options = ("--method", "monte-carlo", "--paths", "5000", "--horizon", "5")
+    first, second = var(capsys, tmp_path, *options), var(capsys, tmp_path, *options)
+    other = var(capsys, tmp_path, *options, "--seed", "2")
+    assert (first["var"], first["component"]) == (second["var"], second["component"])
+    assert first["horizon"] == 5
+    assert abs(other["var"] - first["var"]) < 6.0 * first["standard_error"]
+    assert other["var"] != first["var"]
+
+
+def test_jumps_margins_and_copula_can_be_chosen(tmp_path: Path, capsys: Capture) -> None:
+    base = var(capsys, tmp_path, "--method", "monte-carlo", "--paths", "5000")
+    for options in (("--jumps",), ("--margins", "empirical"), ("--copula", "gaussian")):
+        found = var(capsys, tmp_path, "--method", "monte-carlo", "--paths", "5000", *options)
+        assert found["var"] != base["var"]
+        assert found["var"] == pytest.approx(base["var"], rel=0.4)
+
+
+def test_rows_left_out_are_counted(tmp_path: Path, capsys: Capture) -> None:
+    data, held = prices(tmp_path, late=100), portfolio(tmp_path)
+    found = run(capsys, "var", "--portfolio", held, "--data", data, "--report", tmp_path / "r.html")
+    assert found["excluded"][0].startswith("ROWS_INCOMPLETE: 100 of 701 rows left out, most for want of DDD")
+    assert found["returns"] == 600
+
+
+def test_liquidity_adds_the_cost_of_leaving(tmp_path: Path, capsys: Capture) -> None:
+    terms = tmp_path / "liquidity.csv"
+    lines = "\n".join(f"{name},0.002,0.0005,0.05,10,0.01" for name in NAMES)
+    terms.write_text(f"instrument,spread,spread_deviation,depth,refill_s,impact\n{lines}\n")
+    found = var(capsys, tmp_path, "--method", "historical", "--liquidity", terms)
+    adjusted = found["liquidity"]
+    assert adjusted["spread_cost"] == pytest.approx(0.5 * 1.4 * (0.002 + 3 * 0.0005))
+    assert adjusted["total"] == pytest.approx(found["var"] + adjusted["spread_cost"] + adjusted["depth_cost"])
+    assert adjusted["seconds_to_liquidate"]["AAA"] == 1_000.0
+    assert "Time to leave" in (tmp_path / "report.html").read_text()
+
+
+def test_backtest_has_the_promised_keys_for_every_method(tmp_path: Path, capsys: Capture) -> None:
+    data = prices(tmp_path)
+    report = tmp_path / "backtest.html"
+    arguments = ("backtest", "--data", data, "--window", "250", "--level", "0.95", "--report", report)
+    found = run(capsys, *arguments, "--period", "2016-01-01:2016-06-30")
+    assert list(found["methods"]) == ["historical", "parametric", "filtered", "monte-carlo"]
+    for name, row in found["methods"].items():
+        assert set(row) >= BACKTEST_KEYS
+        assert row["method"] == name
+        assert (row["observations"], row["expected"]) == (450, pytest.approx(22.5))
+        assert len(row["exception_dates"]) == row["exceptions"]
+        assert row["periods"]["2016-01-01:2016-06-30"]["observations"] == 182
+        inside = [date for date in row["exception_dates"] if "2016-01-01" <= date <= "2016-06-30"]
+        assert row["periods"]["2016-01-01:2016-06-30"]["exceptions"] == len(inside)
+        assert set(row["kupiec"]) == {"statistic", "p_value", "passes"}
+    assert [row["against"] for row in found["comparisons"]] == ["historical"] * 3
+    assert found["notes"][0].startswith("EQUAL_WEIGHTS")
+    page = report.read_text()
+    for heading in ("Profit and loss against VaR", "Exceptions by year", "Methods over the whole span", "by period"):
+        assert heading in page
+
+
+def test_backtest_shares_out_days_on_which_a_position_has_no_price(tmp_path: Path, capsys: Capture) -> None:
+    data = prices(tmp_path, late=100)
+    found = run(
+        capsys, "backtest", "--data", data, "--window", "250", "--method", "historical", "--level", "0.95",
+        "--report", tmp_path / "r.html",
+    )  # fmt: skip
+    assert found["repairs"][0].startswith("SHARED_OUT: on 100 of 700 days")
+
+
+def test_backtest_from_a_date_reads_the_window_before_it(tmp_path: Path, capsys: Capture) -> None:
+    arguments = ("backtest", "--data", prices(tmp_path), "--window", "250", "--method", "historical", "--level", "0.95")
+    whole = run(capsys, *arguments, "--report", tmp_path / "r.html")
+    late = run(capsys, *arguments, "--report", tmp_path / "r.html", "--from", "2016-01-01", "--to", "2016-03-31")
+    assert (late["from"], late["to"]) == ("2016-01-01", "2016-03-31")
+    dates = [date for date in whole["methods"]["historical"]["exception_dates"] if "2016-01-01" <= date <= "2016-03-31"]
+    assert late["methods"]["historical"]["exception_dates"] == dates
+
+
+def test_stress_is_a_list_of_scenarios_whose_contributions_sum(tmp_path: Path, capsys: Capture) -> None:
+    margin = tmp_path / "margin.csv"
+    margin.write_text("instrument,contract,quantity,entry_price,margin,tiers\nAAA,linear,0.01,100,0.1,0:0.004\n")
+    found = run(
+        capsys, "stress", "--portfolio", portfolio(tmp_path), "--data", prices(tmp_path, late=100), "--shock",
+        "AAA=-0.3,DDD=0.1", "--margin", margin, "--report", tmp_path / "stress.html",
+    )  # fmt: skip
+    assert all(set(row) >= STRESS_KEYS for row in found)
+    for row in found:
+        assert sum(row["contributions"].values()) == pytest.approx(row["loss"], abs=1e-12)
+    kinds = {row["kind"] for row in found}
+    assert kinds == {"episode", "drawdown", "shock", "correlation", "volatility", "liquidation"}
+    asked = next(row for row in found if row["name"].startswith("AAA -30%, DDD +10%"))
+    assert asked["contributions"]["AAA"] == pytest.approx(0.15)
+    assert asked["contributions"]["DDD"] == pytest.approx(0.02)
+    page = (tmp_path / "stress.html").read_text()
+    for heading in ("Losses", "Where the episodes lie", "Which positions each scenario hits", "The five worst"):
+        assert heading in page
+
+
+def test_the_figures_of_the_reports_are_ones_that_plotly_draws(tmp_path: Path, capsys: Capture) -> None:
+    from plotly.graph_objects import Figure
+
+    var(capsys, tmp_path, "--method", "filtered")
+    run(capsys, "backtest", "--data", prices(tmp_path), "--window", "250", "--level", "0.95", "--report",
+        tmp_path / "backtest.html")  # fmt: skip
+    run(capsys, "stress", "--portfolio", portfolio(tmp_path), "--data", prices(tmp_path), "--report",
+        tmp_path / "stress.html")  # fmt: skip
+    for name, charts in (("report", 4), ("backtest", 3), ("stress", 4)):
+        page = (tmp_path / f"{name}.html").read_text()
+        figures = json.loads(page.split("const figures = ", 1)[1].split(";\n", 1)[0])
+        assert len(figures) == charts
+        for figure in figures:
+            Figure(figure)  # raises ValueError on a property that does not exist
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "code"),
+    [
+        ("name,weight\nAAA,1\n", "the first line must be instrument,quantity or instrument,weight", Exit.USAGE),
+        ("instrument,weight\nAAA,much\n", "line 2, AAA: 'much' is no number", Exit.INTEGRITY),
+        ("instrument,weight\nAAA,1\nAAA,2\n", "AAA stands in two lines; add them up", Exit.INTEGRITY),
+        ("instrument,weight\nAAA,0\n", "no position that is not zero", Exit.INTEGRITY),
+        ("instrument,weight\nAAX,1\n", "there is no series 'AAX'; did you mean AAA?", Exit.USAGE),
+    ],
+)
+def test_mistakes_in_a_portfolio_are_one_line(
+    text: str, expected: str, code: int, tmp_path: Path, capsys: Capture
+) -> None:
+    said = mistake(capsys, "var", "--portfolio", portfolio(tmp_path, text), "--data", prices(tmp_path))
+    assert said[0] == code
+    assert expected in said[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("var", "--level", "99"), "level is 99: a confidence level lies between 0.5 and 1, like 0.99"),
+        (("var", "--horizon", "0"), "horizon is 0"),
+        (("var", "--window", "5000"), "--window is 5000: there are 700 whole rows"),
+        (("var", "--method", "monte-carlo", "--paths", "5"), "--paths is 5: 1,000 to 10,000,000"),
+        (("var", "--method", "historical", "--window", "50"), "50 scenarios cannot show a loss at level 0.99"),
+        (("var", "--value", "-1"), "--value is -1: the portfolio's value must be positive"),
+        (("stress", "--shock", "AAA"), "--shock 'AAA': written NAME=RETURN"),
+        (("stress", "--shock", "AAX=-0.1"), "'AAX' is not in the portfolio"),
+        (("backtest", "--window", "650", "--from", "2015-06-01"), "--from 2015-06-01: only 150 returns lie before it"),
+        (("backtest", "--period", "2016"), "--period '2016': written FROM:TO"),
+        (("backtest", "--column", "AAA"), "--column and --portfolio both name the series"),
+    ],
+)
+def test_mistakes_in_options_are_one_line(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path, capsys: Capture
+) -> None:
+    verb, *options = arguments
+    files = ("--portfolio", portfolio(tmp_path), "--data", prices(tmp_path))
+    code, line = mistake(capsys, verb, *files, *options)
+    assert code == Exit.USAGE
+    assert expected in line
+
+
+def test_quantities_of_returns_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    held = portfolio(tmp_path, "instrument,quantity\nAAA,10\n")
+    code, line = mistake(capsys, "var", "--portfolio", held, "--data", prices(tmp_path), "--returns")
+    assert code == Exit.USAGE
+    assert "quantities need prices" in line
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Capture) -> None:
+    code, line = mistake(capsys, "var", "--portfolio", tmp_path / "none.csv", "--data", prices(tmp_path))
+    assert code == Exit.USAGE
+    assert "none.csv: cannot be read" in line
+
+
+def test_people_get_tables_and_the_path_of_the_report(tmp_path: Path) -> None:
+    files = ("--portfolio", portfolio(tmp_path), "--data", prices(tmp_path))
+    finished = bot4("risk", "var", *files, "--method", "historical", "--report", tmp_path / "var.html")
+    assert finished.returncode == 0, finished.stderr
+    assert "VaR " in finished.stdout
+    assert f"report: {tmp_path / 'var.html'}" in finished.stdout
