@@ -11,7 +11,7 @@ from models.market_risk.historical import historical_var
 from models.market_risk.order_statistics import empirical_cvar, empirical_var
 from models.market_risk.parametric import parametric_var
 from models.market_risk.rolling import Forecasts, forecasts
-from models.market_risk.scenario_risk import Measure, measure_scenarios
+from models.market_risk.scenario_risk import Measure, measure_scenarios, stand_alone_cvar
 from models.market_risk.shortfall_backtests import acerbi_szekely
 from models.market_risk.simulation import Jumps, Scenarios, elliptical_scenarios, measure_simulated
 
@@ -40,6 +40,7 @@ __all__ = [
     "measure_simulated",
     "monte_carlo_var",
     "parametric_var",
+    "stand_alone_cvar",
     "tick_loss",
     "traffic_light",
 ]

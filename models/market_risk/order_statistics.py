@@ -20,13 +20,13 @@ SMOOTHED = 0.1  # of the tail: half-width in ranks over which a conditional mean
 
 @dataclass(frozen=True)
 class Weighted:
-    """A statistic of n scenarios: the sum of `weights` times the losses at `places`."""
+    """A statistic of a tail: the sum of `weights` times its losses at `places`, counted within the tail."""
 
     places: Places
     weights: Floats
 
     def of(self, values: Floats) -> Floats:
-        """Of values (n,) a number, of values (n, assets) one number an asset."""
+        """Of values (tail,) a number, of values (tail, assets) one number an asset."""
         found: Floats = np.tensordot(self.weights, values[self.places], axes=1)
         return found
 
@@ -49,13 +49,13 @@ class Tail:
         lower = min(int(rank), self.count - 1)
         fraction = rank - lower
         pair = [self.from_top(lower), self.from_top(lower + 1)]
-        return Weighted(self.places[pair], np.array([1.0 - fraction, fraction]))
+        return Weighted(np.array(pair), np.array([1.0 - fraction, fraction]))
 
     def cvar(self) -> Weighted:
         mass = self.count * (1.0 - self.level)
         whole = int(mass + 1e-9)
         part = max(mass - whole, 0.0) if mass - whole > 1e-9 else 0.0
-        places = self.places[len(self.places) - whole - (part > 0) :]
+        places = np.arange(len(self.places) - whole - (part > 0), len(self.places))
         weights = np.full(len(places), 1.0 / mass)
         if part > 0:
             weights[0] = part / mass
@@ -68,15 +68,13 @@ class Tail:
             return self.var()
         rank = round((self.count + 1) * self.level)
         centre = self.from_top(rank)
-        places = self.places[centre - half : centre + half + 1]
+        places = np.arange(centre - half, centre + half + 1)
         kernel = 1.0 - (np.arange(-half, half + 1) / (half + 1.0)) ** 2
         return Weighted(places, kernel / kernel.sum())
 
     def value(self, weighted: Weighted) -> float:
-        """Of a statistic whose places are all in this tail."""
-        order = np.argsort(self.places)
-        rows = order[np.searchsorted(self.places, weighted.places, sorter=order)]
-        return float(weighted.weights @ self.losses[rows])
+        """Of a statistic of this tail."""
+        return float(weighted.of(self.losses))
 
     def standard_error_var(self) -> float:
         """Half the distance between the order statistics one binomial standard deviation to each side of VaR.

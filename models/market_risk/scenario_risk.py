@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.faults import Fault
 from models.market_risk.euler import Contributions
-from models.market_risk.order_statistics import Tail, Weighted, empirical_cvar, empirical_var, tail_of
+from models.market_risk.order_statistics import Tail, empirical_cvar, empirical_var, tail_of
 
 Floats = NDArray[np.float64]
 
@@ -93,17 +93,18 @@ def contributions_of(tail: Tail, tail_returns: Floats, exposures: Floats) -> tup
     scale = var / smooth if smooth != 0.0 else 1.0
     found = []
     for total, weighted, factor in ((var, near, scale), (tail.value(tail.cvar()), tail.cvar(), 1.0)):
-        marginal = -factor * rows_of(tail, weighted).of(tail_returns)
+        marginal = -factor * weighted.of(tail_returns)
         found.append(Contributions(total, marginal, exposures * marginal, np.zeros(len(exposures))))
     return found[0], found[1]
-
-
-def rows_of(tail: Tail, weighted: Weighted) -> Weighted:
-    """The same statistic, its places counted within the tail."""
-    order = np.argsort(tail.places)
-    return Weighted(order[np.searchsorted(tail.places, weighted.places, sorter=order)], weighted.weights)
 
 
 def each(statistic: Any, losses: Floats, level: float) -> Floats:
     """The statistic of every column."""
     return np.array([statistic(np.ascontiguousarray(losses[:, i]), level) for i in range(losses.shape[1])])
+
+
+def stand_alone_cvar(returns: Any, level: float) -> tuple[Floats, Floats]:
+    """CVaR of one unit of every asset alone, held long and held short, (assets,) each, on scenarios (n, assets)."""
+    matrix = np.asarray(returns, dtype=np.float64)
+    scenarios, _ = checked(matrix, np.zeros(matrix.shape[1]))
+    return each(empirical_cvar, -scenarios, level), each(empirical_cvar, scenarios, level)

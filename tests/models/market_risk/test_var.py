@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.faults import Fault
-from models.market_risk import Measure, euler_elliptical, euler_volatility, historical_var, parametric_var
+from models.market_risk import (
+    Measure,
+    euler_elliptical,
+    euler_volatility,
+    historical_var,
+    parametric_var,
+    stand_alone_cvar,
+)
 from models.market_risk.conditional import filtered_var, monte_carlo_var
 
 ROWS, ASSETS = 400, 4
@@ -186,6 +193,21 @@ def test_horizon_of_parametric_var_grows_with_the_root_of_time() -> None:
     returns = market() - market().mean(axis=0)
     one, nine = normal(returns, np.ones(4)), normal(returns, np.ones(4), horizon=9)
     assert nine.var == pytest.approx(3.0 * one.var, rel=1e-9)
+
+
+def test_a_portfolio_loses_at_most_what_its_positions_lose_alone_and_at_least_its_marginals() -> None:
+    """CVaR is convex and positively homogeneous: what the pre-trade bounds of an order rest on."""
+    returns, exposures = market(), np.array([1.0, 2.0, -0.5, 0.7])
+    long, short = stand_alone_cvar(returns, 0.975)
+    base = historical_var(returns, exposures, level=0.975)
+    for i in range(ASSETS):
+        assert long[i] == pytest.approx(historical_var(returns[:, i], [1.0], level=0.975).cvar, abs=1e-15)
+        assert short[i] == pytest.approx(historical_var(returns[:, i], [-1.0], level=0.975).cvar, abs=1e-15)
+        for change in (-3.0, -0.1, 0.1, 3.0):
+            after = historical_var(returns, exposures + change * (np.arange(ASSETS) == i), level=0.975).cvar
+            alone = change * long[i] if change > 0.0 else -change * short[i]
+            assert base.cvar + change * base.cvar_contributions.marginal[i] <= after + 1e-12
+            assert after <= base.cvar + alone + 1e-12
 
 
 def test_a_hedged_book_has_contributions_that_cancel() -> None:
