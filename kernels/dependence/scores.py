@@ -44,15 +44,17 @@ def invert(matrix: Floats, inverse: Floats) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _density_slope(quasi: Floats, e: Floats, slope: Floats, direct: Floats) -> float:
+def _density_slope(quasi: Floats, e: Floats, slope: Floats, direct: Floats, weighted: Floats) -> float:
     """Density of one time; d density / dQ (full, symmetric) into `slope`, d density / de with Q held into `direct`."""
     n = len(e)
     invert(quasi, slope)
     value = 0.0
     for i in range(n):
+        weighted[i] = e[i] * math.sqrt(quasi[i, i])
+    for i in range(n):
         solved = 0.0
         for j in range(n):
-            solved += slope[i, j] * e[j] * math.sqrt(quasi[j, j])
+            solved += slope[i, j] * weighted[j]
         direct[i] = solved
     for i in range(n):
         for j in range(n):
@@ -83,20 +85,20 @@ def dcc_scores(
 
     `slopes` (n, p): d e_t / d each of p margin parameters, of the series `owners` (p,). `negative_slopes` (p, assets):
     d negative_target[owner, :] / d parameter. `target` slots: m = 0 (left out) or assets * (assets + 1) / 2, packed by
-    rows of the lower triangle, an element off the diagonal standing for itself and its mirror image. `work` (5 + p,
+    rows of the lower triangle, an element off the diagonal standing for itself and its mirror image. `work` (7 + p,
     assets, assets) is scratch.
     """
     n, assets = standardised.shape
     p = len(owners)
     m = scores.shape[1] - p - 3
     quasi, slope, by_a, by_b, by_g = work[0], work[1], work[2], work[3], work[4]
-    direct, rows = work[5, 0], work[6:, 0]
+    direct, weighted, rows = work[5, 0], work[6, 0], work[7:, 0]
     work[:] = 0.0
     quasi[:] = target
     share = 1.0
     for t in range(n):
         e = standardised[t]
-        _density_slope(quasi, e, slope, direct)
+        _density_slope(quasi, e, slope, direct, weighted)
         for q in range(p):
             i = owners[q]
             value = direct[i] * slopes[t, q] - slope[i, i] * rows[q, i]

@@ -74,6 +74,6 @@ class CorrelationLikelihood:
             negative = negative_moment_slopes(self.standardised, margins, owners)
         packed = series * (series + 1) // 2 if with_target else 0
         out = np.empty((n, len(owners) + packed + 3))
-        work = np.zeros((6 + len(owners), series, series))
+        work = np.zeros((7 + len(owners), series, series))
         dcc_scores(self.standardised, margins, owners, negative, self.target, self.negative_target, a, b, g, work, out)
         return out

@@ -121,7 +121,7 @@ def scores_of(standardised, slopes, owners, target, dynamics):
     negative_slopes = moved.T @ negative / len(negative)
     negative_slopes[np.arange(4), owners] *= 2
     out = np.empty((len(standardised), 4 + assets * (assets + 1) // 2 + 3))
-    work = np.zeros((10, assets, assets))
+    work = np.zeros((11, assets, assets))
     arguments = (standardised, slopes, owners, negative_slopes, target, moments(standardised)[1])
     dcc_scores(*arguments, *dynamics, work, out)
     return out
