@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from kernels.volatility import APARCH, EGARCH
+from kernels.volatility import APARCH, EGARCH, ZERO
 from kernels.volatility.likelihood import (
     FOLD,
     RESIDUAL,
@@ -30,6 +30,7 @@ from kernels.volatility.transforms import to_free, to_natural
 from kernels.volatility.types import Codes, Matrix, Vector
 
 DIFFERENCE = 6e-6  # relative, of natural parameters
+KINK = 1e-5  # of a residual, in standard deviations
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -180,6 +181,39 @@ def scales_of(values: Matrix, scales: Vector) -> tuple[int, int]:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def on_kink(
+    free: Vector,
+    theta: Vector,
+    returns: Vector,
+    regressors: Matrix,
+    codes: Codes,
+    presample: float,
+    work: Matrix,
+    tolerance: float,
+    iterations: int,
+) -> tuple[float, bool, int]:
+    """Where a search that stopped has put the mean on a return, the rest is brought to its maximum with the mean held.
+
+    |z| of EGARCH and |e|^delta of APARCH have a kink or a cusp at 0, and a maximum of the likelihood in the mean is
+    often one of them: no gradient vanishes there.
+    """
+    m = codes[0]
+    residuals_of(theta, returns, regressors, codes[1], work[RESIDUAL])
+    fixed = work[RESIDUAL].copy()
+    nearest = math.inf
+    for e in fixed:
+        nearest = min(nearest, abs(e))
+    if m == 0 or codes[2] < EGARCH or nearest > KINK:
+        return math.nan, False, 0
+    held = codes.copy()
+    held[0], held[1] = 0, ZERO
+    rest = free[m:].copy()
+    found = maximise(rest, fixed, regressors[:0], held, presample, work, tolerance, iterations)
+    free[m:] = rest
+    return found
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def search(
     warm: Vector,
     returns: Vector,
@@ -209,6 +243,13 @@ def search(
         loglik, converged, more = maximise(free, returns, regressors, codes, presample, work, tolerance, iterations)
         to_natural(free, m, process, errors, theta, jacobian)
         evaluations += more
+        if not converged:
+            value, converged, more = on_kink(
+                free, theta, returns, regressors, codes, presample, work, tolerance, iterations
+            )
+            to_natural(free, m, process, errors, theta, jacobian)
+            evaluations += more
+            loglik = value if converged else loglik
         if converged:
             break
     return loglik, converged, evaluations

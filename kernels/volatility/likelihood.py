@@ -1,7 +1,7 @@
 """Log-likelihood and its gradient in one pass: residuals, variances forwards, density, then everything backwards.
 
 Parameters are in natural form, in this order: mean coefficients; omega, alpha[, gamma], beta[, delta]; [nu[, lambda]].
-Nothing is allocated: `work` is (WORK_ROWS, n) and is overwritten.
+Regressors are (m, n), a row each. Nothing big is allocated: `work` is (WORK_ROWS, n) and is overwritten.
 """
 
 import math
@@ -44,7 +44,7 @@ def mean_count(mean: int, regressors: Matrix) -> int:
     """How many coefficients the mean has."""
     if mean == CONSTANT:
         return 1
-    return regressors.shape[1] if mean == REGRESSORS else 0
+    return regressors.shape[0] if mean == REGRESSORS else 0
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -58,9 +58,9 @@ def residuals_of(theta: Vector, returns: Vector, regressors: Matrix, mean: int, 
     for t in range(n):
         e[t] = returns[t]
     if mean == REGRESSORS:
-        for t in range(n):
-            for j in range(regressors.shape[1]):
-                e[t] -= theta[j] * regressors[t, j]
+        for j in range(regressors.shape[0]):
+            for t in range(n):
+                e[t] -= theta[j] * regressors[j, t]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -245,7 +245,7 @@ def loglikelihood(
         gradient[0] = -total(work[BY_RESIDUAL], work[FOLD])
     elif mean == REGRESSORS:
         for j in range(m):
-            gradient[j] = -dot(work[BY_RESIDUAL], regressors[:, j], work[FOLD])
+            gradient[j] = -dot(work[BY_RESIDUAL], regressors[j], work[FOLD])
     gradient[m] = own[0]
     gradient[m + 1] = own[1]
     if process == GARCH:

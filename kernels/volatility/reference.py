@@ -46,8 +46,8 @@ def residuals_of(theta: Array, returns: Array, regressors: Array, mean: int) -> 
     if mean == CONSTANT:
         return returns - theta[0], theta[1:]
     if mean == REGRESSORS:
-        m = regressors.shape[1]
-        return returns - regressors @ theta[:m], theta[m:]
+        m = regressors.shape[0]
+        return returns - theta[:m] @ regressors, theta[m:]
     return returns.astype(theta.dtype), theta
 
 

@@ -33,7 +33,7 @@ from kernels.volatility.types import Matrix, Vector
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def regressor(regressors: Matrix, mean: int, t: int, j: int) -> float:
     """d mean_t / d coefficient j."""
-    return 1.0 if mean == CONSTANT else regressors[t, j]
+    return 1.0 if mean == CONSTANT else regressors[j, t]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

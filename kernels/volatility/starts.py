@@ -24,13 +24,12 @@ def least_squares(returns: Vector, regressors: Matrix, mean: int, fold: Vector, 
     if mean == CONSTANT:
         theta[0] = total(returns, fold) / n
     elif mean == REGRESSORS:
-        m = regressors.shape[1]
+        m = regressors.shape[0]
         left, right = np.zeros((m, m)), np.zeros(m)
-        for t in range(n):
-            for i in range(m):
-                right[i] += regressors[t, i] * returns[t]
-                for j in range(m):
-                    left[i, j] += regressors[t, i] * regressors[t, j]
+        for i in range(m):
+            right[i] = dot(regressors[i], returns, fold)
+            for j in range(m):
+                left[i, j] = dot(regressors[i], regressors[j], fold)
         for i in range(m):  # elimination; the pivot on the diagonal is safe, the matrix being positive definite
             if not left[i, i] > 0.0:
                 return False

@@ -16,7 +16,7 @@ FEWEST_OBSERVATIONS = 50
 
 @dataclass(frozen=True)
 class Sample:
-    """Returns (series, n), their standard deviations (series,), regressors (n, m) over their root mean squares."""
+    """Returns (series, n), their standard deviations (series,), regressors (m, n) over their root mean squares."""
 
     returns: NDArray[np.float64]
     scales: NDArray[np.float64]
@@ -32,7 +32,7 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
         raise Fault(f"returns must have shape (n,) or (series, n), not {np.shape(returns)}")
     matrix, dropped = regressors_of(values, spec, regressors)
     values = np.ascontiguousarray(values[:, dropped:])
-    n, m = values.shape[1], max(matrix.shape[1], 1)
+    n, m = values.shape[1], max(len(matrix), 1)
     if n < FEWEST_OBSERVATIONS + m:
         raise DataFault(f"{n} returns are too few to fit a variance process: at least {FEWEST_OBSERVATIONS + m} needed")
     scales = np.empty(len(values))
@@ -42,33 +42,34 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     if flat.any():
         row = int(np.argmax(flat))
         raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]!r}")
-    columns = np.sqrt(np.mean(matrix**2, axis=0))
-    if np.any(columns == 0):
-        raise DataFault(f"regressor {int(np.argmin(columns))}: zero throughout; leave it out")
-    if m > 1 and np.linalg.matrix_rank(matrix / columns) < m:
+    sizes = np.sqrt(np.mean(matrix**2, axis=1))
+    if np.any(sizes == 0):
+        raise DataFault(f"regressor {int(np.argmin(sizes))}: zero throughout; leave it out")
+    matrix = np.ascontiguousarray(matrix / sizes[:, None])
+    if len(matrix) > 1 and np.linalg.matrix_rank(matrix) < len(matrix):
         raise DataFault("regressors are collinear; leave one out")
-    return Sample(values, scales, np.asfortranarray(matrix / columns), columns, dropped)
+    return Sample(values, scales, matrix, sizes, dropped)
 
 
 def regressors_of(
     values: NDArray[np.float64], spec: Spec, regressors: NDArray[Any] | None
 ) -> tuple[NDArray[np.float64], int]:
-    """The matrix of the mean (n, m), m 0 without one, and how many first returns its lags cost."""
+    """The rows of the mean (m, n), m 0 without one, and how many first returns its lags cost."""
     if spec.mean in ("zero", "constant"):
         if regressors is not None:
             raise Fault(f"mean {spec.mean!r} takes no regressors; use mean 'regressors'")
-        return np.zeros((values.shape[1], 0)), 0
+        return np.zeros((0, values.shape[1])), 0
     if regressors is None:
         if spec.mean == "regressors":
             raise Fault("mean 'regressors' needs a matrix of regressors, shape (n, k)")
-        return values[:, :-1].T, 1
+        return values[:, :-1], 1
     matrix = np.asarray(regressors, dtype=np.float64)
     matrix = matrix[:, None] if matrix.ndim == 1 else matrix
     if matrix.ndim != 2 or matrix.shape[0] != values.shape[1]:
         raise Fault(f"regressors have shape {matrix.shape}; they need one row per return, {values.shape[1]}")
     if not np.isfinite(matrix).all():
         raise not_finite(matrix.T, "regressors", ())
-    return matrix, 0
+    return matrix.T, 0
 
 
 def not_finite(values: NDArray[Any], what: str, names: Sequence[str]) -> DataFault:

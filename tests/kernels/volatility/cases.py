@@ -44,6 +44,6 @@ def simulated(
 
 
 def regressors(seed: int, n: int) -> NDArray[Any]:
-    """A constant and a random column, (n, 2)."""
+    """A constant and a random row, (2, n)."""
     random = np.random.Generator(np.random.PCG64(seed))
-    return np.asfortranarray(np.column_stack([np.ones(n), random.standard_normal(n)]))
+    return np.stack([np.ones(n), random.standard_normal(n)])

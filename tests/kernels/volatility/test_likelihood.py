@@ -37,7 +37,7 @@ def test_value_gradient_and_scores_equal_the_reference(process: int, errors: int
     returns = simulated(1, N, process, errors)
     work = np.empty((WORK_ROWS, N))
     for start, (mean, coefficients) in product(STARTS, MEANS.items()):
-        matrix = regressors(2, N) if mean == REGRESSORS else np.zeros((N, 0))
+        matrix = regressors(2, N) if mean == REGRESSORS else np.zeros((0, N))
         theta = np.array([*coefficients, *PROCESSES[process], *SHAPES[errors]])
         k = len(theta)
         gradient, found = np.empty(k), np.empty((k, N))
@@ -73,7 +73,7 @@ def test_gradient_is_right_anywhere(
     }
     theta = np.array([0.1, *four[process], nu, skew])
     gradient, work = np.empty(len(theta)), np.empty((WORK_ROWS, 40))
-    args = (returns, np.zeros((40, 0)), CONSTANT, process, SKEWED, BENCHMARK, 0.0)
+    args = (returns, np.zeros((0, 40)), CONSTANT, process, SKEWED, BENCHMARK, 0.0)
     loglikelihood(theta, *args, work, gradient)
     expected = reference.scores(theta, lambda x: reference.loglik_rows(x, *args)).sum(axis=1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-7)

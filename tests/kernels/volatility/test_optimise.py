@@ -16,7 +16,7 @@ from tests.kernels.volatility.cases import PROCESSES, SHAPES, simulated
 @pytest.mark.parametrize(("process", "errors"), [(GARCH, NORMAL), (GJR, STUDENT)])
 def test_maximum_is_the_one_scipy_finds_on_the_reference(process: int, errors: int) -> None:
     returns = simulated(4, 300, process, errors)
-    empty = np.zeros((300, 0))
+    empty = np.zeros((0, 300))
     presample = reference.backcast(returns - returns.mean())
     start = np.array([0.05, *PROCESSES[process], *SHAPES[errors]])
     gamma = 1 if process == GJR else 0
@@ -78,7 +78,7 @@ def test_natural_to_free_and_back_is_the_same(process: int) -> None:
 
 def test_hessian_equals_differences_of_complex_step_gradients() -> None:
     returns = simulated(8, 120, EGARCH, NORMAL)
-    args = (returns, np.zeros((120, 0)), CONSTANT, EGARCH, NORMAL, BACKCAST, 0.8)
+    args = (returns, np.zeros((0, 120)), CONSTANT, EGARCH, NORMAL, BACKCAST, 0.8)
     theta = np.array([0.05, *PROCESSES[EGARCH]])
     hessian = np.empty((5, 5))
     codes = np.array([1, CONSTANT, EGARCH, NORMAL, BACKCAST])

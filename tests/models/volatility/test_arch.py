@@ -61,9 +61,9 @@ def test_real_series_reach_the_likelihood_of_arch(data: Path, name: str) -> None
 
 
 def closes(path: Path) -> Any:
-    """Log returns of the closing prices, oldest first, straight from the file: one date of the BTC file stands twice."""
-    lines = [line for line in gzip.open(path, "rt").read().splitlines() if "," in line]
-    rows = list(csv.DictReader(lines))
+    """Log returns of the closes, oldest first, straight from the file: one date of the BTC file stands twice."""
+    text = gzip.decompress(path.read_bytes()).decode()
+    rows = list(csv.DictReader(line for line in text.splitlines() if "," in line))
     column = next(name for name in ("Adj Close", "close") if name in rows[0])
     prices = np.array([float(row[column]) for row in rows])
     return np.diff(np.log(prices[::-1] if column == "close" else prices))

@@ -70,7 +70,7 @@ def test_egarch_equals_the_benchmark_of_tsp(returns: Any, published: dict[str, A
 def test_egarch_standard_errors_are_those_of_the_exact_second_derivatives(returns: Any) -> None:
     found = egarch(returns)
     theta = np.array(list(found.parameters.values()))
-    args = (returns, np.zeros((len(returns), 0)), CONSTANT, EGARCH, NORMAL, BENCHMARK, 0.0)
+    args = (returns, np.zeros((0, len(returns))), CONSTANT, EGARCH, NORMAL, BENCHMARK, 0.0)
 
     def gradient(x: Any) -> Any:
         return reference.scores(x, lambda y: reference.loglik_rows(y, *args)).sum(axis=1)
