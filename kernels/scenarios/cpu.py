@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kernels.scenarios.fused import fma
 from kernels.scenarios.philox import BOOTSTRAP, JUMP, MIXING, NORMAL, fill_words
 from kernels.scenarios.quantiles import (
     to_empirical,
@@ -101,18 +102,18 @@ def correlate(lower: Floats, mixing: Floats, count: int, z: Floats) -> None:
         own = lower[i, 0]
         first = z[0]
         for b in range(count):
-            row[b] = own * first[b] + diagonal * row[b]
+            row[b] = fma(own, first[b], diagonal * row[b])
         j = 1
         while j + 4 <= i:  # four at a time, still added one after the other: the row stays in registers
             w0, w1, w2, w3 = lower[i, j], lower[i, j + 1], lower[i, j + 2], lower[i, j + 3]
             z0, z1, z2, z3 = z[j], z[j + 1], z[j + 2], z[j + 3]
             for b in range(count):
-                row[b] = (((row[b] + w0 * z0[b]) + w1 * z1[b]) + w2 * z2[b]) + w3 * z3[b]
+                row[b] = fma(w3, z3[b], fma(w2, z2[b], fma(w1, z1[b], fma(w0, z0[b], row[b]))))
             j += 4
         while j < i:
             weight, other = lower[i, j], z[j]
             for b in range(count):
-                row[b] += weight * other[b]
+                row[b] = fma(weight, other[b], row[b])
             j += 1
         for b in range(count):
             row[b] *= mixing[b]
@@ -291,6 +292,6 @@ def linear_losses(
             for half in range(min(2, len(direction) - i)):
                 to_normals(words[half], count, draws.normal, work[2], words[2])
                 for b in range(count):
-                    total[b] += direction[i + half] * work[2, b]
+                    total[b] = fma(direction[i + half], work[2, b], total[b])
         for b in range(count):
             losses[start + b] = -(expected + work[0, b] * total[b])

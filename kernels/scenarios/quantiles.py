@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kernels.scenarios.fused import fma
 from kernels.scenarios.tables import CENTRE_ABOVE, CENTRE_BELOW, PROBABILITY_BITS, SCORE_BITS, SMALLEST_EXPONENT
 
 Floats = NDArray[np.float64]
@@ -44,13 +45,12 @@ def nearer(word: Word) -> Any:
 
 @njit(cache=True, error_model="numpy", inline="always")
 def polynomial(table: Floats, piece: Word, local: float) -> Any:
-    """Degree 5 by Horner: five products, five sums, no fused operation."""
-    value = table[piece, 5]
-    value = value * local + table[piece, 4]
-    value = value * local + table[piece, 3]
-    value = value * local + table[piece, 2]
-    value = value * local + table[piece, 1]
-    return value * local + table[piece, 0]
+    """Degree 5 by Horner, five fused operations."""
+    value = fma(table[piece, 5], local, table[piece, 4])
+    value = fma(value, local, table[piece, 3])
+    value = fma(value, local, table[piece, 2])
+    value = fma(value, local, table[piece, 1])
+    return fma(value, local, table[piece, 0])
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -75,9 +75,9 @@ def to_normals(words: Words, count: int, table: Floats, normals: Floats, places:
     """Standard normals (count,) of words (count,); `table` of `tables.normal_table`; `places` (count,) is scratch."""
     for i in range(count):
         q = np.float64(np.int64(words[i] >> np.uint64(11))) * 2.0**-53 + (2.0**-54 - 0.5)
-        r = 0.180625 - q * q
-        above = ((((((A7 * r + A6) * r + A5) * r + A4) * r + A3) * r + A2) * r + A1) * r + A0
-        below = ((((((B7 * r + B6) * r + B5) * r + B4) * r + B3) * r + B2) * r + B1) * r + B0
+        r = fma(-q, q, 0.180625)
+        above = fma(fma(fma(fma(fma(fma(fma(A7, r, A6), r, A5), r, A4), r, A3), r, A2), r, A1), r, A0)
+        below = fma(fma(fma(fma(fma(fma(fma(B7, r, B6), r, B5), r, B4), r, B3), r, B2), r, B1), r, B0)
         normals[i] = q * above / below
     tails = 0
     for i in range(count):

@@ -2,8 +2,8 @@
 
 A double is 2**exponent * 1.mantissa. The table has 2**bits pieces an octave, chosen by the exponent and the leading
 mantissa bits; the rest of the mantissa is the local coordinate in [-1/2, 1/2). A piece is a polynomial of degree 5
-through the function at six Chebyshev nodes, in powers of the coordinate. Looking it up takes shifts, a conversion, five
-products and five sums in one order, so CPU and GPU give the same bits from the same table. With 32 pieces the error
+through the function at six Chebyshev nodes, in powers of the coordinate. Looking it up takes shifts, a conversion and
+five fused products in one order, so CPU and GPU give the same bits from the same table. With 32 pieces the error
 falls like 128**-6 for functions whose nearest singularity is at 0: below 1e-12 relative (tested).
 
 Two addresses are used. A probability: v in (0, 1/2), the distance from the nearer end, 53 octaves of 32 pieces. A

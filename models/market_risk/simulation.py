@@ -22,6 +22,7 @@ from models.market_risk.scenario_risk import Measure, contributions_of, each, po
 NOTHING = np.zeros((0, 0))
 NO_TABLE = np.zeros((0, 0, 0))
 LARGEST_STEPS = 1 << 24
+PIECES = 6  # of work a thread
 INCREMENTAL_PATHS = 100_000  # most paths whose returns are kept at once
 
 
@@ -102,16 +103,20 @@ class Scenarios:
 
 
 def shared_out(part: Callable[[int, int], None], count: int, threads: int | None) -> None:
-    """Calls `part(start, stop)` for pieces that cover `count`, each whole blocks, in as many threads."""
+    """Calls `part(start, stop)` for pieces that cover `count`, each whole blocks, in as many threads.
+
+    More pieces than threads, so that a thread that loses its core holds up only its own piece.
+    """
     workers = len(os.sched_getaffinity(0)) if threads is None else threads
     blocks = -(-count // cpu.BLOCK)
     workers = max(1, min(workers, blocks))
     if workers == 1:
         part(0, count)
         return
-    ends = [min(count, blocks * i // workers * cpu.BLOCK) for i in range(workers + 1)]
+    pieces = min(PIECES * workers, blocks)
+    ends = [min(count, blocks * i // pieces * cpu.BLOCK) for i in range(pieces + 1)]
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(part, *ends[i : i + 2]) for i in range(workers)]:
+        for done in [pool.submit(part, *ends[i : i + 2]) for i in range(pieces)]:
             done.result()
 
 
