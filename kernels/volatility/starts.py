@@ -12,7 +12,7 @@ from kernels.volatility.types import Matrix, Vector
 
 BACKCAST_SPAN = 75
 BACKCAST_DECAY = 0.94
-GRID = ((0.03, 0.99), (0.06, 0.99), (0.12, 0.99), (0.06, 0.95), (0.12, 0.95), (0.12, 0.8), (0.25, 0.95), (0.2, 0.5))
+GRID = ((0.04, 0.985), (0.09, 0.985), (0.06, 0.94), (0.13, 0.94), (0.12, 0.8), (0.2, 0.5))  # alpha, persistence
 TILTS = (0.0, 0.6)  # of gamma: share of alpha moved to negative shocks
 DELTAS = (1.0, 2.0)
 

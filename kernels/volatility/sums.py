@@ -98,25 +98,33 @@ def total_log(x: Vector, fold: Vector) -> float:
 def linear_recursion(drive: Vector, beta: float, before: float, out: Vector) -> None:
     """out[t] = drive[t] + beta out[t-1], with `before` as out[-1]; shapes (n,).
 
-    Four at a time: only one product and one sum of each four wait for the four before.
+    Eight at a time: only one product and one sum of each eight wait for the eight before.
     """
     n = drive.shape[0]
-    whole = n - n % 4
     beta2 = beta * beta
-    beta3 = beta2 * beta
-    beta4 = beta2 * beta2
+    beta3, beta4 = beta2 * beta, beta2 * beta2
+    beta8 = beta4 * beta4
     last = before
-    for t in range(0, whole, 4):
+    for t in range(0, n - n % 8, 8):
         c0 = drive[t]
         c1 = drive[t + 1] + beta * c0
         c2 = drive[t + 2] + beta * c1
         c3 = drive[t + 3] + beta * c2
+        d0 = drive[t + 4]
+        d1 = drive[t + 5] + beta * d0
+        d2 = drive[t + 6] + beta * d1
+        d3 = drive[t + 7] + beta * d2
+        middle = c3 + beta4 * last
         out[t] = c0 + beta * last
         out[t + 1] = c1 + beta2 * last
         out[t + 2] = c2 + beta3 * last
-        last = c3 + beta4 * last
-        out[t + 3] = last
-    for t in range(whole, n):
+        out[t + 3] = middle
+        last = (d3 + beta4 * c3) + beta8 * last
+        out[t + 4] = d0 + beta * middle
+        out[t + 5] = d1 + beta2 * middle
+        out[t + 6] = d2 + beta3 * middle
+        out[t + 7] = last
+    for t in range(n - n % 8, n):
         last = drive[t] + beta * last
         out[t] = last
 
@@ -125,21 +133,29 @@ def linear_recursion(drive: Vector, beta: float, before: float, out: Vector) -> 
 def linear_adjoint(drive: Vector, beta: float, after: float, out: Vector) -> None:
     """out[t] = drive[t] + beta out[t+1], with `after` as out[n]: `linear_recursion` run backwards."""
     n = drive.shape[0]
-    rest = n % 4
     beta2 = beta * beta
-    beta3 = beta2 * beta
-    beta4 = beta2 * beta2
+    beta3, beta4 = beta2 * beta, beta2 * beta2
+    beta8 = beta4 * beta4
     last = after
-    for t in range(n - 4, rest - 1, -4):
-        c3 = drive[t + 3]
-        c2 = drive[t + 2] + beta * c3
-        c1 = drive[t + 1] + beta * c2
-        c0 = drive[t] + beta * c1
-        out[t + 3] = c3 + beta * last
-        out[t + 2] = c2 + beta2 * last
-        out[t + 1] = c1 + beta3 * last
-        last = c0 + beta4 * last
+    for t in range(n - 8, n % 8 - 1, -8):
+        c0 = drive[t + 7]
+        c1 = drive[t + 6] + beta * c0
+        c2 = drive[t + 5] + beta * c1
+        c3 = drive[t + 4] + beta * c2
+        d0 = drive[t + 3]
+        d1 = drive[t + 2] + beta * d0
+        d2 = drive[t + 1] + beta * d1
+        d3 = drive[t] + beta * d2
+        middle = c3 + beta4 * last
+        out[t + 7] = c0 + beta * last
+        out[t + 6] = c1 + beta2 * last
+        out[t + 5] = c2 + beta3 * last
+        out[t + 4] = middle
+        last = (d3 + beta4 * c3) + beta8 * last
+        out[t + 3] = d0 + beta * middle
+        out[t + 2] = d1 + beta2 * middle
+        out[t + 1] = d2 + beta3 * middle
         out[t] = last
-    for t in range(rest - 1, -1, -1):
+    for t in range(n % 8 - 1, -1, -1):
         last = drive[t] + beta * last
         out[t] = last
