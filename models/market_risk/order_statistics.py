@@ -114,8 +114,9 @@ def tail_of(losses: Floats, level: float) -> Tail:
         raise Fault(f"loss of scenario {row + 1:,} of {count:,} is not a number; leave that row out")
     beyond = count * (1.0 - level)
     needed = min(count, int(np.ceil(beyond * (1.0 + SMOOTHED) + 2.0 * np.sqrt(beyond))) + 4)
-    worst = np.argpartition(losses, count - needed)[count - needed :]
-    order = np.lexsort((worst, losses[worst]))
+    least = np.partition(losses, count - needed)[count - needed]
+    worst = np.flatnonzero(losses >= least)
+    order = np.argsort(losses[worst], kind="stable")[-needed:]  # ties in order of place, whatever their number
     places = worst[order].astype(np.int64)
     return Tail(level, count, places, losses[places])
 

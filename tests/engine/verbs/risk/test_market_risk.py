@@ -267,3 +267,42 @@ def test_people_get_tables_and_the_path_of_the_report(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     assert "VaR " in finished.stdout
     assert f"report: {tmp_path / 'var.html'}" in finished.stdout
+
+
+@pytest.mark.parametrize("method", ["historical", "parametric", "filtered", "monte-carlo"])
+def test_a_series_given_twice_is_measured_and_a_repair_of_its_correlation_is_said(
+    method: str, tmp_path: Path, capsys: Capture
+) -> None:
+    data = prices(tmp_path)
+    lines = [line.split(",") for line in data.read_text().split()]
+    data.write_text("\n".join(",".join([*cells[:3], "EEE" if cells[1] == "AAA" else cells[1]]) for cells in lines))
+    held = portfolio(tmp_path, "instrument,weight\nAAA,0.5\nEEE,0.5\nBBB,0.2\n")
+    found = run(
+        capsys, "var", "--portfolio", held, "--data", data, "--method", method, "--paths", "5000", "--report",
+        tmp_path / "r.html",
+    )  # fmt: skip
+    assert found["component"]["AAA"] == pytest.approx(found["component"]["EEE"], rel=2e-2)
+    assert sum(found["component"].values()) == pytest.approx(found["var"], abs=1e-10)
+    if method == "monte-carlo":
+        assert any(note.startswith("PSD_REPAIRED") for note in found["repairs"])
+
+
+def test_too_few_returns_are_named(tmp_path: Path, capsys: Capture) -> None:
+    files = ("--portfolio", portfolio(tmp_path), "--data", prices(tmp_path, 60))
+    assert "60 returns: at least 100 are needed" in mistake(capsys, "var", *files, "--method", "filtered")[1]
+    assert "no day is left to forecast" in mistake(capsys, "backtest", *files)[1]
+
+
+def test_positions_that_cancel_have_no_risk_to_measure(tmp_path: Path, capsys: Capture) -> None:
+    data = prices(tmp_path)
+    lines = [line.split(",") for line in data.read_text().split()]
+    data.write_text(
+        "\n".join(",".join([cells[0], cells[1], "EEE" if cells[1] == "AAA" else cells[1]]) for cells in lines)
+    )
+    held = portfolio(tmp_path, "instrument,weight\nAAA,0.5\nEEE,-0.5\n")
+    code, line = mistake(capsys, "var", "--portfolio", held, "--data", data, "--method", "parametric")
+    assert (code, "its positions cancel on every row" in line) == (Exit.USAGE, True)
+    found = run(
+        capsys, "var", "--portfolio", held, "--data", data, "--method", "historical", "--report", tmp_path / "r.html"
+    )
+    assert (found["var"], found["cvar"]) == (0.0, 0.0)
