@@ -64,12 +64,21 @@ def kendall_taus(ranks: Integers, taus: Floats, errors: Floats) -> None:
     pairs = n * (n - 1) // 2
     keys, rows, counts = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     scratch, first = np.empty((2, n), np.int64), np.empty(n, np.int64)
+    order = np.empty(n, np.int64)
     for i in range(series):
         taus[i, i], errors[i, i] = 1.0, 0.0
+        untied_first = True
+        for t in range(n):
+            keys[t], order[t] = ranks[i, t], t
+        _discordant(keys, order, scratch, counts)
+        for t in range(1, n):
+            untied_first = untied_first and keys[t] != keys[t - 1]
         for j in range(i):
             for t in range(n):
-                keys[t], rows[t] = ranks[i, t] * n + ranks[j, t], t
-            _discordant(keys, rows, scratch, counts)
+                rows[t] = order[t]
+                keys[t] = ranks[i, order[t]] * n + ranks[j, order[t]]
+            if not untied_first:
+                _discordant(keys, rows, scratch, counts)
             tied_both = _tied(keys)
             for t in range(n):
                 first[t] = keys[t] // n

@@ -87,17 +87,27 @@ def kendall_correlation(values: Floats) -> tuple[Floats, Floats, str | None]:
 
 def copula_logliks(u: Floats, correlation: Floats, nu: float = math.inf) -> Floats:
     """Log density of each row of `u` (n, series), all strictly inside (0, 1); t with `nu`, Gaussian for inf."""
-    quantiles = ndtri(u) if math.isinf(nu) else t_quantiles(u, nu)
-    return scores_logliks(quantiles, correlation, nu)
+    return quantile_logliks(Uniforms(u).quantiles(nu), correlation, nu)
 
 
-def t_quantiles(u: Floats, nu: float) -> Floats:
-    """Student-t quantiles, each distinct value of `u` computed once (ranks have n of them, not n times series)."""
-    distinct, places = np.unique(u, return_inverse=True)
-    return np.asarray(stdtrit(nu, distinct)[places].reshape(u.shape))
+class Uniforms:
+    """Values inside (0, 1), each distinct one turned into a quantile once: ranks have n of them, not n times series."""
+
+    def __init__(self, u: Floats) -> None:
+        self._distinct, places = np.unique(u, return_inverse=True)
+        self._places = places.reshape(u.shape)
+
+    def quantiles(self, nu: float) -> Floats:
+        """Of Student's t with `nu` degrees of freedom, or normal for inf; the shape of the values."""
+        found = ndtri(self._distinct) if math.isinf(nu) else stdtrit(nu, self._distinct)
+        return np.asarray(found[self._places])
+
+    def logliks(self, correlation: Floats, nu: float) -> Floats:
+        """As `copula_logliks`."""
+        return quantile_logliks(self.quantiles(nu), correlation, nu)
 
 
-def scores_logliks(quantiles: Floats, correlation: Floats, nu: float) -> Floats:
+def quantile_logliks(quantiles: Floats, correlation: Floats, nu: float) -> Floats:
     """Log copula density from the quantiles of the margins, (n,); McNeil, Frey and Embrechts (2015), section 7.5."""
     series = quantiles.shape[1]
     root = np.linalg.cholesky(correlation)
@@ -130,10 +140,15 @@ def fit_copula(
     if family not in ("gaussian", "t") or method not in ("kendall", "ml"):
         raise Fault(f"family {family!r} must be gaussian or t, method {method!r} kendall or ml")
     data, labels = checked(values, names, least=LEAST_ROWS)
-    u = pseudo_observations(data) if ranks else data
-    if not (np.all(u > 0) and np.all(u < 1)):
-        row, column = np.argwhere((u <= 0) | (u >= 1))[0]
-        raise DataFault(f"{labels[column]}: {u[row, column]} in row {row + 1} is not inside (0, 1); use ranks=True")
+    if len(labels) < 2:
+        raise Fault("a copula needs at least two series")
+    uniforms = pseudo_observations(data) if ranks else data
+    if not (np.all(uniforms > 0) and np.all(uniforms < 1)):
+        row, column = np.argwhere((uniforms <= 0) | (uniforms >= 1))[0]
+        raise DataFault(
+            f"{labels[column]}: {uniforms[row, column]} in row {row + 1} is not inside (0, 1); use ranks=True"
+        )
+    u = Uniforms(uniforms)
     correlation, errors, note = kendall_correlation(data)
     notes = () if note is None else (note,)
     nu, converged = (math.inf, True) if family == "gaussian" else fit_nu(u, correlation)
@@ -142,7 +157,7 @@ def fit_copula(
         standard_errors["nu"] = nu_error(u, correlation, nu)
     if method == "ml":
         correlation, nu, standard_errors, converged = maximise(u, correlation, nu)
-    loglik = float(copula_logliks(u, correlation, nu).sum())
+    loglik = float(u.logliks(correlation, nu).sum())
     series = len(correlation)
     tail = np.array([[tail_dependence(nu, correlation[i, j]) for j in range(series)] for i in range(series)])
     return CopulaFit(
@@ -156,16 +171,16 @@ def fit_copula(
         converged=converged,
         health=health_of(nu, converged),
         method=method,
-        n=len(u),
+        n=len(data),
         seconds=time.perf_counter() - began,
         notes=notes,
     )
 
 
-def fit_nu(u: Floats, correlation: Floats) -> tuple[float, bool]:
+def fit_nu(u: Uniforms, correlation: Floats) -> tuple[float, bool]:
     """Degrees of freedom given the correlations, by Brent's method on their logarithm."""
     found = minimize_scalar(
-        lambda x: -float(copula_logliks(u, correlation, math.exp(x)).sum()),
+        lambda x: -float(u.logliks(correlation, math.exp(x)).sum()),
         bounds=(math.log(LEAST_NU), math.log(LARGEST_NU)),
         method="bounded",
         options={"xatol": 1e-7},
@@ -173,12 +188,12 @@ def fit_nu(u: Floats, correlation: Floats) -> tuple[float, bool]:
     return math.exp(float(found.x)), bool(found.success)
 
 
-def maximise(u: Floats, correlation: Floats, nu: float) -> tuple[Floats, float, dict[str, float | Floats], bool]:
+def maximise(u: Uniforms, correlation: Floats, nu: float) -> tuple[Floats, float, dict[str, float | Floats], bool]:
     """Correlations and nu of greatest likelihood: steps by the outer product of the scores, halved until they rise."""
     if len(correlation) > LARGEST_ML:
         raise Fault(f"{len(correlation)} series: method ml takes at most {LARGEST_ML}; use kendall")
     rows, columns = np.tril_indices(len(correlation), -1)
-    value, converged = float(copula_logliks(u, correlation, nu).sum()), False
+    value, converged = float(u.logliks(correlation, nu).sum()), False
     for _ in range(ROUNDS):
         scores = copula_scores(u, correlation, nu)
         gradient = scores.sum(axis=0)
@@ -191,12 +206,12 @@ def maximise(u: Floats, correlation: Floats, nu: float) -> tuple[Floats, float, 
             trial[rows, columns] += step[: len(rows)]
             trial[columns, rows] = trial[rows, columns]
             trial_nu = nu if math.isinf(nu) else float(np.clip(nu + step[-1], LEAST_NU, LARGEST_NU))
-            if np.linalg.eigvalsh(trial)[0] > FLOOR and copula_logliks(u, trial, trial_nu).sum() > value:
+            if np.linalg.eigvalsh(trial)[0] > FLOOR and u.logliks(trial, trial_nu).sum() > value:
                 break
             step *= 0.5
         else:
             break
-        correlation, nu, value = trial, trial_nu, float(copula_logliks(u, trial, trial_nu).sum())
+        correlation, nu, value = trial, trial_nu, float(u.logliks(trial, trial_nu).sum())
     scores = copula_scores(u, correlation, nu)
     errors = np.sqrt(np.diag(invert(scores.T @ scores)))
     matrix = np.zeros_like(correlation)
@@ -207,12 +222,12 @@ def maximise(u: Floats, correlation: Floats, nu: float) -> tuple[Floats, float, 
     return correlation, nu, out, converged
 
 
-def copula_scores(u: Floats, correlation: Floats, nu: float) -> Floats:
+def copula_scores(u: Uniforms, correlation: Floats, nu: float) -> Floats:
     """d log density by each correlation below the diagonal, by rows, and by nu if finite: (n, parameters)."""
-    quantiles = ndtri(u) if math.isinf(nu) else t_quantiles(u, nu)
+    quantiles = u.quantiles(nu)
     inverse = np.linalg.inv(correlation)
     solved = quantiles @ inverse
-    weights = np.ones(len(u))
+    weights = np.ones(len(quantiles))
     if not math.isinf(nu):
         weights = (nu + len(correlation)) / (nu + (solved * quantiles).sum(axis=1))
     rows, columns = np.tril_indices(len(correlation), -1)
@@ -220,14 +235,14 @@ def copula_scores(u: Floats, correlation: Floats, nu: float) -> Floats:
     if math.isinf(nu):
         return np.asarray(scores)
     step = 1e-4 * nu
-    slope = (copula_logliks(u, correlation, nu + step) - copula_logliks(u, correlation, nu - step)) / (2 * step)
+    slope = (u.logliks(correlation, nu + step) - u.logliks(correlation, nu - step)) / (2 * step)
     return np.column_stack([scores, slope])
 
 
-def nu_error(u: Floats, correlation: Floats, nu: float) -> float:
+def nu_error(u: Uniforms, correlation: Floats, nu: float) -> float:
     """Standard error of nu given the correlations, by the curvature of the likelihood."""
     step = 1e-3 * nu
-    low, middle, high = (float(copula_logliks(u, correlation, x).sum()) for x in (nu - step, nu, nu + step))
+    low, middle, high = (float(u.logliks(correlation, x).sum()) for x in (nu - step, nu, nu + step))
     curvature = (high - 2.0 * middle + low) / step**2
     return math.sqrt(-1.0 / curvature) if curvature < 0 else math.nan
 

@@ -20,7 +20,11 @@ def checked(
     values = np.asarray(returns, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 1:
         raise Fault(f"returns of shape {values.shape}: one row an observation, one column a series")
-    labels = tuple(names) if names is not None else tuple(f"series {i}" for i in range(values.shape[1]))
+    labels = (
+        tuple(str(name) for name in names)
+        if names is not None
+        else tuple(f"series {i}" for i in range(values.shape[1]))
+    )
     if len(labels) != values.shape[1] or len(set(labels)) != len(labels):
         raise Fault(f"{len(labels)} names for {values.shape[1]} series: one name each, all different")
     first = 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.dependence import copula_logliks, fit_copula, pseudo_observations, tail_dependence
-from models.dependence.copula import copula_scores
+from models.dependence.copula import Uniforms, copula_scores
 from models.faults import DataFault, Fault
 from tests.models.dependence.simulated import t_sample
 
@@ -35,7 +35,7 @@ def test_t_copula_is_recovered_within_its_standard_errors(sample, method):
 def test_maximum_likelihood_is_above_kendall_and_its_scores_are_zero(sample):
     kendall, best = fit_copula(sample, "t"), fit_copula(sample, "t", method="ml")
     assert best.loglik > kendall.loglik
-    scores = copula_scores(pseudo_observations(sample), best.correlation, best.nu)
+    scores = copula_scores(Uniforms(pseudo_observations(sample)), best.correlation, best.nu)
     steps = scores.sum(axis=0) / np.sqrt((scores**2).sum(axis=0))
     assert np.abs(steps).max() < 0.01
 
@@ -108,6 +108,8 @@ def test_bad_uniforms_and_arguments_are_named(sample):
         fit_copula(np.abs(sample) * [0.001, 100, 0.001], "t", ranks=False)
     with pytest.raises(Fault, match="must be gaussian or t"):
         fit_copula(sample, "clayton")
+    with pytest.raises(Fault, match="at least two series"):
+        fit_copula(sample[:, :1])
     with pytest.raises(Fault, match="nu -1 must be above 0"):
         tail_dependence(-1, 0.5)
     with pytest.raises(Fault, match="at most 30"):
