@@ -142,13 +142,7 @@ def fit_copula(
     data, labels = checked(values, names, least=LEAST_ROWS)
     if len(labels) < 2:
         raise Fault("a copula needs at least two series")
-    uniforms = pseudo_observations(data) if ranks else data
-    if not (np.all(uniforms > 0) and np.all(uniforms < 1)):
-        row, column = np.argwhere((uniforms <= 0) | (uniforms >= 1))[0]
-        raise DataFault(
-            f"{labels[column]}: {uniforms[row, column]} in row {row + 1} is not inside (0, 1); use ranks=True"
-        )
-    u = Uniforms(uniforms)
+    u = Uniforms(pseudo_observations(data) if ranks else inside(data, labels))
     correlation, errors, note = kendall_correlation(data)
     notes = () if note is None else (note,)
     nu, converged = (math.inf, True) if family == "gaussian" else fit_nu(u, correlation)
@@ -175,6 +169,14 @@ def fit_copula(
         seconds=time.perf_counter() - began,
         notes=notes,
     )
+
+
+def inside(u: Floats, names: Sequence[str]) -> Floats:
+    """`u` (n, series) as it is; DataFault where a value is not strictly inside (0, 1)."""
+    if not (np.all(u > 0) and np.all(u < 1)):
+        row, column = np.argwhere((u <= 0) | (u >= 1))[0]
+        raise DataFault(f"{names[column]}: {u[row, column]} in row {row + 1} is not inside (0, 1); use ranks=True")
+    return u
 
 
 def fit_nu(u: Uniforms, correlation: Floats) -> tuple[float, bool]:
