@@ -23,6 +23,7 @@ NOTHING = np.zeros((0, 0))
 NO_TABLE = np.zeros((0, 0, 0))
 LARGEST_STEPS = 1 << 24
 PIECES = 6  # of work a thread
+LEAST_BLOCKS = 8  # a thread is worth starting for
 INCREMENTAL_PATHS = 100_000  # most paths whose returns are kept at once
 
 
@@ -109,11 +110,11 @@ def shared_out(part: Callable[[int, int], None], count: int, threads: int | None
     """
     workers = len(os.sched_getaffinity(0)) if threads is None else threads
     blocks = -(-count // cpu.BLOCK)
-    workers = max(1, min(workers, blocks))
+    workers = max(1, min(workers, blocks // LEAST_BLOCKS))
     if workers == 1:
         part(0, count)
         return
-    pieces = min(PIECES * workers, blocks)
+    pieces = min(PIECES * workers, blocks // LEAST_BLOCKS)
     ends = [min(count, blocks * i // pieces * cpu.BLOCK) for i in range(pieces + 1)]
     with ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(part, *ends[i : i + 2]) for i in range(pieces)]:

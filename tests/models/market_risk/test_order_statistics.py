@@ -46,6 +46,22 @@ def test_tail_agrees_with_sorting_everything(n: int, level: float, seed: int, di
     assert cvar[0] == pytest.approx(empirical_cvar(losses, level), abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["plain", "ties", "sorted", "constant"])
+def test_the_tail_of_a_long_array_is_the_tail_of_all_of_it_sorted(kind: str) -> None:
+    losses = np.random.default_rng(7).standard_t(3, 50_000)
+    if kind == "ties":
+        losses = np.round(losses, 1)
+    if kind == "sorted":
+        losses = np.sort(losses)[::-1].copy()
+    if kind == "constant":
+        losses[:] = 1.0
+    tail = tail_of(losses, 0.99)
+    order = np.argsort(losses, kind="stable")[-len(tail.places) :]
+    assert np.array_equal(tail.losses, losses[order])
+    assert np.array_equal(tail.places, order)
+    assert len(tail.places) < 700
+
+
 def test_standard_errors_are_the_spread_over_many_samples() -> None:
     random = np.random.default_rng(3)
     tails = [tail_of(random.standard_normal(5_000), 0.99) for _ in range(300)]

@@ -29,9 +29,12 @@ def recipes() -> dict[str, Scenarios]:
 @pytest.mark.parametrize("name", recipes())
 def test_losses_are_the_same_with_any_number_of_threads_and_any_batch(name: str) -> None:
     made = recipes()[name]
-    whole = made.losses(EXPOSURES, 3_000, threads=1)
+    whole = made.losses(EXPOSURES, 30_000, threads=1)
     for threads in (2, 3, 7):
-        assert np.array_equal(made.losses(EXPOSURES, 3_000, threads=threads), whole)
+        assert np.array_equal(made.losses(EXPOSURES, 30_000, threads=threads), whole)
+        assert np.array_equal(
+            made.returns(np.arange(30_000), threads=threads), made.returns(np.arange(30_000), threads=1)
+        )
     assert np.array_equal(made.losses(EXPOSURES, 1_111, first=1_234, threads=2), whole[1_234 : 1_234 + 1_111])
 
 
