@@ -65,7 +65,7 @@ def exceptions_chart(
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "x": times(dates[hit], dated), "y": rounded(gains[hit]),
-                "name": f"exceptions {method}", "marker": {"color": colour, "symbol": "x", "size": 7},
+                "name": f"exceptions {method}", "marker": {"color": LOSS if len(forecasts) == 1 else colour, "symbol": "x", "size": 7},
             }
         )  # fmt: skip
     drawn = on_dates(figure(traces, "of exposure, one step", PER_CENT), dated)
