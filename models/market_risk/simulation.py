@@ -67,8 +67,10 @@ class Scenarios:
         if held.shape != (self.assets,):
             raise Fault(f"exposures {held.shape}: one for each of {self.assets} assets is needed")
         losses, seed = np.empty(paths), np.uint64(self.seed)
-        direction = self.draws.lower.T @ (held * np.sqrt(self.process.variance)) if self.linear else NOTHING[0:0]
-        expected = float(held @ self.process.mean)
+        # sums in numpy's order, not BLAS's, which may depend on the number of threads
+        scales = held * np.sqrt(self.process.variance)
+        direction = np.sum(self.draws.lower * scales[:, None], axis=0) if self.linear else np.empty(0)
+        expected = float(np.sum(held * self.process.mean))
 
         def part(start: int, stop: int) -> None:
             words, work, gains = self.memory()

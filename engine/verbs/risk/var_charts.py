@@ -61,11 +61,12 @@ def exceptions_chart(
     for colour, (method, var) in zip((BUY, LOSS, *INSTRUMENT_COLOURS[2:]), forecasts.items(), strict=False):
         traces.append(line(where, rounded(-var[places]), f"VaR {method}", colour, width=1.4))
         hit = np.flatnonzero(gains < -var)
+        cross = {"color": LOSS if len(forecasts) == 1 else colour, "symbol": "x", "size": 7}
         counts.append(f"{method}: {len(hit)} of {len(gains):,}")
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "x": times(dates[hit], dated), "y": rounded(gains[hit]),
-                "name": f"exceptions {method}", "marker": {"color": LOSS if len(forecasts) == 1 else colour, "symbol": "x", "size": 7},
+                "name": f"exceptions {method}", "marker": cross,
             }
         )  # fmt: skip
     drawn = on_dates(figure(traces, "of exposure, one step", PER_CENT), dated)

@@ -48,6 +48,7 @@ class Holding:
     returns: "Panel"
     unit: str
     notes: tuple[str, ...]
+    are_returns: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,10 +59,6 @@ class Holding:
         from models.panel import returns_of
 
         return returns_of(self.panel, are_returns=self.are_returns, kind="simple")
-
-    @property
-    def are_returns(self) -> bool:
-        return len(self.panel.dates) == len(self.returns.dates)
 
 
 def holding(
@@ -98,7 +95,7 @@ def holding(
     returns = returns_of(panel, are_returns=are_returns, kind="simple", complete=False)
     exposures = portfolio.exposures(last_prices(panel), value)
     unit = "fraction" if portfolio.kind == "weight" and value == 1.0 else "currency"
-    return Holding(portfolio, exposures, panel, returns, unit, tuple(notes))
+    return Holding(portfolio, exposures, panel, returns, unit, tuple(notes), are_returns)
 
 
 def sorted_notes(notes: tuple[str, ...] | list[str]) -> dict[str, list[str]]:
