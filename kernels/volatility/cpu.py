@@ -23,7 +23,7 @@ from kernels.volatility.likelihood import (
 from kernels.volatility.optimise import inverse_positive, maximise
 from kernels.volatility.recursions import LOG_VARIANCE_LIMIT
 from kernels.volatility.scores import scores_of
-from kernels.volatility.starts import least_squares, presample_of, search_start
+from kernels.volatility.starts import CLASSES, presample_of, search_starts
 from kernels.volatility.steps import aparch_step, egarch_step, gjr_step
 from kernels.volatility.sums import dot, total
 from kernels.volatility.transforms import to_free, to_natural
@@ -214,6 +214,32 @@ def on_kink(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def climb(
+    theta: Vector,
+    returns: Vector,
+    regressors: Matrix,
+    codes: Codes,
+    presample: float,
+    work: Matrix,
+    tolerance: float,
+    iterations: int,
+) -> tuple[float, bool, int]:
+    """Moves theta, in natural parameters, to the top reached from it: log-likelihood, converged, evaluations."""
+    m, process, errors = codes[0], codes[2], codes[3]
+    k = theta.shape[0]
+    free, jacobian = np.empty(k), np.empty((k, k))
+    to_free(theta, m, process, errors, free)
+    loglik, converged, evaluations = maximise(free, returns, regressors, codes, presample, work, tolerance, iterations)
+    to_natural(free, m, process, errors, theta, jacobian)
+    if not converged:
+        held, converged, more = on_kink(free, theta, returns, regressors, codes, presample, work, tolerance, iterations)
+        to_natural(free, m, process, errors, theta, jacobian)
+        evaluations += more
+        loglik = held if converged else loglik
+    return loglik, converged, evaluations
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def search(
     warm: Vector,
     returns: Vector,
@@ -226,33 +252,26 @@ def search(
     theta: Vector,
 ) -> tuple[float, bool, int]:
     """Fills theta: from `warm` when its first value is a number, from the grid when not or when that led nowhere."""
-    m, mean, process, errors, start = codes[0], codes[1], codes[2], codes[3], codes[4]
-    k = theta.shape[0]
-    free, jacobian = np.empty(k), np.empty((k, k))
-    evaluations = 0
-    for attempt in range(2):
-        if attempt == 0 and math.isnan(warm[0]):
-            continue
-        if attempt == 0:
-            theta[:] = warm
-        else:
-            least_squares(returns, regressors, mean, work[FOLD], theta)
-            residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
-            search_start(regressors, mean, process, errors, start, presample, work, theta)
-        to_free(theta, m, process, errors, free)
-        loglik, converged, more = maximise(free, returns, regressors, codes, presample, work, tolerance, iterations)
-        to_natural(free, m, process, errors, theta, jacobian)
+    process, errors = codes[2], codes[3]
+    starts = np.empty((CLASSES, theta.shape[0]))
+    best, arrived, evaluations = -math.inf, False, 0
+    if not math.isnan(warm[0]):
+        starts[0] = warm
+        best, arrived, evaluations = climb(
+            starts[0], returns, regressors, codes, presample, work, tolerance, iterations
+        )
+        theta[:] = starts[0]
+    if arrived:
+        return best, arrived, evaluations
+    count = search_starts(returns, regressors, codes[1], process, errors, codes[4], presample, work, starts)
+    for row in range(count):
+        loglik, converged, more = climb(starts[row], returns, regressors, codes, presample, work, tolerance, iterations)
         evaluations += more
-        if not converged:
-            value, converged, more = on_kink(
-                free, theta, returns, regressors, codes, presample, work, tolerance, iterations
-            )
-            to_natural(free, m, process, errors, theta, jacobian)
-            evaluations += more
-            loglik = value if converged else loglik
-        if converged:
-            break
-    return loglik, converged, evaluations
+        better = loglik > best if converged == arrived else converged
+        if better or (row == 0 and not arrived):
+            best, arrived = loglik, converged
+            theta[:] = starts[row]
+    return best, arrived, evaluations
 
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]

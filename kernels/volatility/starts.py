@@ -12,7 +12,10 @@ from kernels.volatility.types import Matrix, Vector
 
 BACKCAST_SPAN = 75
 BACKCAST_DECAY = 0.94
-GRID = ((0.04, 0.985), (0.09, 0.985), (0.06, 0.94), (0.13, 0.94), (0.12, 0.8), (0.2, 0.5))  # alpha, persistence
+GRID = ((0.04, 0.985), (0.09, 0.985), (0.06, 0.94), (0.13, 0.94), (0.12, 0.8), (0.2, 0.4))  # alpha, persistence
+SHORT = 1_500  # returns: below, two tops are looked for
+CLASSES = 3  # persistence above 0.9, above 0.7, below
+OUT_OF_REACH = 8.0  # of the log-likelihood
 TILTS = (0.0, 0.6)  # of gamma: share of alpha moved to negative shocks
 DELTAS = (1.0, 2.0)
 
@@ -92,22 +95,25 @@ def targeted(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def grid(process: int, m: int, start: int, presample: float, variance: float, work: Matrix, theta: Vector) -> None:
-    """The best of the grid, by Gaussian likelihood, into theta."""
+def grid(
+    process: int, m: int, start: int, presample: float, variance: float, work: Matrix, theta: Matrix, values: Vector
+) -> None:
+    """The best of each class of persistence into theta (CLASSES, k), and their likelihoods."""
     ratio = np.empty(work.shape[1])
-    trial = theta.copy()
-    best = -math.inf
+    trial = theta[0].copy()
+    values[:] = -math.inf
     tilts = 1 if process == GARCH else 2
     deltas = 2 if process == APARCH else 1
     for d in range(deltas):
         delta = DELTAS[d] if process == APARCH else 2.0
         for alpha, persistence in GRID:
+            row = 0 if persistence > 0.9 else 1 if persistence > 0.7 else 2
             for r in range(tilts):
                 targeted(alpha, persistence, TILTS[r], delta, process, m, variance, trial)
                 value = gaussian_value(trial, m, process, start, presample, work, ratio)
-                if value > best:
-                    best = value
-                    theta[:] = trial
+                if value > values[row]:
+                    values[row] = value
+                    theta[row] = trial
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -140,14 +146,38 @@ def presample_of(returns: Vector, regressors: Matrix, mean: int, start: int, wor
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def search_start(
-    regressors: Matrix, mean: int, process: int, errors: int, start: int, presample: float, work: Matrix, theta: Vector
-) -> None:
-    """Fills the rest of theta; the residuals of the mean are in work."""
+def search_starts(
+    returns: Vector,
+    regressors: Matrix,
+    mean: int,
+    process: int,
+    errors: int,
+    start: int,
+    presample: float,
+    work: Matrix,
+    theta: Matrix,
+) -> int:
+    """Fills theta (CLASSES, k) with places to begin, the best first; gives how many of them deserve a climb.
+
+    Short series often have two tops, one where shocks last and one where they are soon forgotten: each class of
+    persistence is tried unless the grid says that it is out of reach.
+    """
     m = mean_count(mean, regressors)
+    values, five = np.empty(CLASSES), np.empty(5)
+    for row in range(CLASSES):
+        least_squares(returns, regressors, mean, work[FOLD], theta[row])
     e = work[RESIDUAL]
-    grid(process, m, start, presample, dot(e, e, work[FOLD]) / e.shape[0], work, theta)
-    five = np.empty(5)
-    shape = unpack(theta, m, process, five)
-    variances_of(five, process, start, presample, work)
-    shape_start(e, work[VARIANCE], errors, shape, theta)
+    residuals_of(theta[0], returns, regressors, mean, e)
+    grid(process, m, start, presample, dot(e, e, work[FOLD]) / e.shape[0], work, theta, values)
+    for row in range(CLASSES):
+        shape = unpack(theta[row], m, process, five)
+        variances_of(five, process, start, presample, work)
+        shape_start(e, work[VARIANCE], errors, shape, theta[row])
+    order = np.argsort(-values)
+    theta[:] = theta[order].copy()
+    if e.shape[0] >= SHORT:
+        return 1
+    count = 0
+    for value in values:
+        count += 1 if value > values[order[0]] - OUT_OF_REACH else 0
+    return count

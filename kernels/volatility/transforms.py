@@ -4,7 +4,8 @@ Every bounded quantity is a sine of a free angle (James and Roos 1975, MINUIT), 
 angle and the likelihood is quadratic there: an optimum on a bound (GJR of an equity index has alpha = 0) is found as
 fast as one inside. omega = exp. GARCH, GJR: persistence p = sin^2 a, beta = p cos^2 b, the rest of p to the shocks, in
 GJR alpha / 2 to (alpha + gamma) / 2 as sin^2 c to cos^2 c. APARCH: p = alpha + beta in the same way, gamma and delta
-within the limits of arch 8.0. EGARCH: beta = sin. nu by 1 / nu, lambda = sin. Mean coefficients are free.
+within the limits of arch 8.0. EGARCH: alpha a square, beta = sin: with alpha below 0 two paths from
+different starts need not meet. nu by 1 / nu, lambda = sin. Mean coefficients are free.
 """
 
 import math
@@ -43,6 +44,8 @@ def to_natural(free: Vector, m: int, process: int, errors: int, theta: Vector, j
         jacobian[j, j] = 1.0
     shape = m + (3 if process == GARCH else 5 if process == APARCH else 4)
     if process == EGARCH:
+        theta[m + 1] = free[m + 1] * free[m + 1]
+        jacobian[m + 1, m + 1] = 2.0 * free[m + 1]
         theta[m + 3] = math.sin(free[m + 3])
         jacobian[m + 3, m + 3] = math.cos(free[m + 3])
     else:
@@ -96,6 +99,7 @@ def to_free(theta: Vector, m: int, process: int, errors: int, free: Vector) -> N
     shape = m + (3 if process == GARCH else 5 if process == APARCH else 4)
     most = 1.0 - INSIDE
     if process == EGARCH:
+        free[m + 1] = math.sqrt(max(theta[m + 1], INSIDE))
         free[m + 3] = math.asin(min(max(theta[m + 3], -most), most))
     else:
         free[m] = math.log(max(theta[m], 1e-12))

@@ -31,7 +31,8 @@ def at_bounds(spec: Spec, parameters: dict[str, float]) -> list[str]:
     """Which parameters, or sums of them, lie on the edge of what is allowed."""
     p, found = parameters, []
     if spec.process == "egarch":
-        return [f"|beta| = {abs(p['beta']):.6f}"] if abs(p["beta"]) > 1.0 - NEAR else []
+        found += ["alpha = 0"] if p["alpha"] < NEAR else []
+        return found + ([f"|beta| = {abs(p['beta']):.6f}"] if abs(p["beta"]) > 1.0 - NEAR else [])
     half = 0.5 * p["gamma"] if spec.process == "gjr" else 0.0
     if p["alpha"] < NEAR:
         found.append("alpha = 0")
