@@ -82,7 +82,7 @@ def to_normals(words: Words, count: int, table: Floats, normals: Floats, places:
     tails = 0
     for i in range(count):
         places[tails] = np.uint64(i)
-        tails += nearer(words[i]) < np.uint64(TAIL)
+        tails += np.int64(words[i] + np.uint64(TAIL) < np.uint64(2 * TAIL))  # around 0, the end of 64 bits included
     for k in range(tails):
         i = places[k]
         value = at_probability(table, uniform(nearer(words[i])))
