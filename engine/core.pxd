@@ -19,6 +19,7 @@ cdef struct Speech:          # records of the outbox that one slot said at once
     int64_t begin
     int64_t end
 
+
 @cython.final
 cdef class Core:
     cdef readonly list names              # of the slots, in the order of the journey

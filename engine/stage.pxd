@@ -47,7 +47,7 @@ cdef inline bint wants(const Step *entry, int64_t kind, bint ends) noexcept nogi
 
 cdef inline bint takes(const Step *entry, const Message *message) noexcept nogil:
     """Whether a step wants this message."""
-    return wants(entry, message.kind, ends_batch(message))
+    return wants(entry, message.kind, not entry.once_per_batch or ends_batch(message))
 
 cdef inline bint ends_batch(const Message *message) noexcept nogil:
     """Whether this message, of one record or two, is the last of its batch."""

@@ -91,7 +91,7 @@ cdef object capsule_of(Stage stage, void *pointer, const char *name):
 
 
 cdef class _Mapping:
-    """Zeroed, touched memory on huge pages where the system has them; lives as long as the stages whose blocks it holds."""
+    """Zeroed, touched memory, on huge pages where the system has them, for as long as a stage has a block in it."""
     cdef char *reserved
     cdef char *address
     cdef int64_t size

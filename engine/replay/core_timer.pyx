@@ -2,11 +2,11 @@
 
 Input k of a run is due `interval_ns` after input k - 1, whether the core is ready or not: a pause of the machine, or of
 the core, delays everything behind it, and all of that is in the figures (Gil Tene, "How NOT to measure latency"). A
-simulated venue answers the orders between two inputs, untimed, so that the strategy goes on quoting. With an interval of 0
-nothing waits: each input counts from its own start, and caches and branch predictors are as warm as they get.
+simulated venue answers the orders between two inputs, untimed, so that the strategy goes on quoting. With an interval
+of 0 nothing waits: each input counts from its own start, and caches and branch predictors are as warm as they get.
 
-The clock is the time-stamp counter, read once an input: a reading costs less than one of CLOCK_MONOTONIC. As in the loop, the
-CHECK of a batch is made after its orders are out; it is not in a batch's own latency, but it is in the way of the next.
+The clock is the time-stamp counter: a reading costs less than one of CLOCK_MONOTONIC. As in the loop, the CHECK of a
+batch is made after its orders are out: it is not in a batch's own latency, but it is in the way of the next.
 """
 
 from libc.stdint cimport int64_t, uintptr_t
@@ -88,7 +88,8 @@ cdef class CoreTimer:
         """
         cdef uintptr_t address = records.ctypes.data
         cdef int64_t n = len(records), at = 0
-        cdef int64_t interval = <int64_t> (interval_ns / self.ns_per_tick), stall = <int64_t> (stall_ns / self.ns_per_tick)
+        cdef int64_t interval = <int64_t> (interval_ns / self.ns_per_tick)
+        cdef int64_t stall = <int64_t> (stall_ns / self.ns_per_tick)
         if records.dtype != MESSAGE or not records.flags.c_contiguous:
             raise ValueError("records must be a contiguous array of MESSAGE")
         with nogil:

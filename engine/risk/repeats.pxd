@@ -1,6 +1,6 @@
-# Orders that passed, of each instrument, to find equal ones within a window: a ring in order of time, and chains of those
-# whose terms fall in the same bin. A chain ends where its next order has left the ring or the window. A bin knows the time
-# of its newest, so that the usual answer, none within the window, costs one line of memory.
+# Orders that passed, of each instrument, to find equal ones within a window: a ring in order of time, and chains of
+# those whose terms fall in the same bin. A chain ends where its next order has left the ring or the window. A bin knows
+# the time of its newest, so that the usual answer, none within the window, costs one line of memory.
 from libc.stdint cimport int64_t, uint64_t
 
 cdef struct PassedOrder:
@@ -14,7 +14,7 @@ cdef struct RepeatBin:
     int64_t latest             # number of the newest order, from 1; 0 for none
     int64_t time_ns            # of it
 
-cdef struct Repeats:           # one per instrument, followed in memory by `capacity` bins and a ring of `capacity` orders
+cdef struct Repeats:           # one per instrument, followed in memory by its bins and its ring, `capacity` of each
     int64_t passed             # orders ever remembered: the number of the last
     int64_t capacity           # a power of two
 
