@@ -79,7 +79,7 @@ def to_normals(words: Words, count: int, table: Floats, normals: Floats, places:
         above = fma(fma(fma(fma(fma(fma(fma(A7, r, A6), r, A5), r, A4), r, A3), r, A2), r, A1), r, A0)
         below = fma(fma(fma(fma(fma(fma(fma(B7, r, B6), r, B5), r, B4), r, B3), r, B2), r, B1), r, B0)
         normals[i] = q * above / below
-    tails = 0
+    tails: Any = 0
     for i in range(count):
         places[tails] = np.uint64(i)
         tails += np.int64(words[i] + np.uint64(TAIL) < np.uint64(2 * TAIL))  # around 0, the end of 64 bits included
