@@ -4,6 +4,7 @@ from kernels.volatility.steps import aparch_step, egarch_step, ewma_step, garch_
 from models.volatility.batch import VolatilityBatch, filter_batch, fit_batch
 from models.volatility.fit import VolatilityFit, fit
 from models.volatility.health import CODES, Health
+from models.volatility.information import expected_errors
 from models.volatility.spec import Spec
 from models.volatility.step import step
 
@@ -16,6 +17,7 @@ __all__ = [
     "aparch_step",
     "egarch_step",
     "ewma_step",
+    "expected_errors",
     "filter_batch",
     "fit",
     "fit_batch",

@@ -59,8 +59,9 @@ def fit(
     progress(f"{', '.join(panel.names)}: {len(panel.dates):,} returns", as_json)
     if model in UNIVARIATE:
         fitted: VolatilityFit | DependenceFit | HmmFit
-        fitted, series = fit_volatility(panel, model, start_variance, mean, errors, (*columns, *more))
-        result = volatility_result(fitted, model, series) | {"mean": mean or "constant"}
+        fitted, series, expected = fit_volatility(panel, model, start_variance, mean, errors, (*columns, *more))
+        result = volatility_result(fitted, model, series)
+        result |= {"mean": mean or "constant", "standard_errors_expected": expected}
     elif model == "hmm":
         fitted, series = fit_regimes(panel, states), panel.names[0]
         result = regimes_result(fitted, series)
@@ -118,14 +119,32 @@ def equation_names(mean: str | None) -> tuple[str, ...]:
 
 def fit_volatility(
     panel: "Panel", model: str, start: str | None, mean: str | None, errors: str, columns: tuple[str, ...]
-) -> "tuple[VolatilityFit, str]":
-    """The fit, and the name of its series: the left side of the equation, or the one column."""
+) -> "tuple[VolatilityFit, str, dict[str, dict[str, float]]]":
+    """The fit, the name of its series, and standard errors from the expected information where errors are normal."""
     import numpy as np
 
     from models.dependence.means import equations_of
-    from models.faults import Fault
-    from models.volatility import Spec
+    from models.volatility import Spec, expected_errors
     from models.volatility import fit as maximum_likelihood
+
+    place = place_of_series(panel, model, mean, columns)
+    words: dict[str, Any] = {"process": model, "errors": errors, "start_variance": start or "backcast"}
+    series, design = np.ascontiguousarray(panel.values[:, place]), None
+    labels: tuple[str, ...] = ()
+    if mean in (None, "zero", "constant"):
+        spec = Spec(**words, mean="zero" if mean == "zero" else "constant")
+    else:
+        equations = equations_of(panel.values, panel.names, mean or "")
+        spec = Spec(**words, mean="regressors")
+        series, design = np.ascontiguousarray(equations.returns[:, place]), equations.designs[place]
+        labels = equations.labels[place]
+    fitted = maximum_likelihood(series, spec, regressors=design, regressor_names=labels, name=panel.names[place])
+    return fitted, panel.names[place], expected_errors(fitted, series, design) if errors == "normal" else {}
+
+
+def place_of_series(panel: "Panel", model: str, mean: str | None, columns: tuple[str, ...]) -> int:
+    """The column a model of one series is for: the left side of the equation, or the one column. Raises Fault."""
+    from models.faults import Fault
 
     names = equation_names(mean)
     target = names[0] if names else columns[0] if columns else panel.names[0]
@@ -136,19 +155,7 @@ def fit_volatility(
     folded = [name.lower() for name in panel.names]
     if target.lower() not in folded:
         raise Fault(f"--mean {mean}: there is no series {target!r}; there are {', '.join(panel.names[:8])}")
-    place = folded.index(target.lower())
-    words: dict[str, Any] = {"process": model, "errors": errors, "start_variance": start or "backcast"}
-    series = np.ascontiguousarray(panel.values[:, place])
-    if mean in (None, "zero", "constant"):
-        spec = Spec(**words, mean="zero" if mean == "zero" else "constant")
-        return maximum_likelihood(series, spec, name=panel.names[place]), panel.names[place]
-    equations = equations_of(panel.values, panel.names, mean or "")
-    design = equations.designs[place]
-    fitted = maximum_likelihood(
-        np.ascontiguousarray(equations.returns[:, place]), Spec(mean="regressors", **words), regressors=design,
-        regressor_names=equations.labels[place], name=panel.names[place],
-    )  # fmt: skip
-    return fitted, panel.names[place]
+    return folded.index(target.lower())
 
 
 def fit_correlation(panel: "Panel", model: str, mean: str | None, estimator: str | None) -> "DependenceFit":

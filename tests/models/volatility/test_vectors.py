@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernels.volatility import BENCHMARK, CONSTANT, EGARCH, NORMAL, reference
-from models.volatility import Spec, VolatilityFit, fit
+from models.volatility import Spec, VolatilityFit, expected_errors, fit
 
 
 def digits(found: float, expected: float) -> float:
@@ -38,6 +38,14 @@ def test_garch_equals_the_benchmark_of_fcp(returns: Any, published: dict[str, An
     for kind, key in (("hessian", "se_hessian"), ("opg", "se_opg"), ("robust", "se_qml")):
         for name, error in zip(expected["order"], expected[key], strict=True):
             assert digits(found.standard_errors[kind][name], error) >= tolerance["se_LRE_min"], (kind, name)
+
+
+def test_expected_information_gives_the_other_two_published_errors(returns: Any, published: dict[str, Any]) -> None:
+    expected = published["garch11_dem2gbp_fcp_tsp"]["expected"]
+    found = expected_errors(fit(returns, Spec(start_variance="benchmark")), returns)
+    for kind, key in (("information", "se_im"), ("bollerslev_wooldridge", "se_bollerslev_wooldridge")):
+        for name, error in zip(expected["order"], expected[key], strict=True):
+            assert digits(found[kind][name], error) >= 5, (kind, name)
 
 
 @pytest.mark.parametrize(

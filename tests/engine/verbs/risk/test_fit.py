@@ -44,6 +44,8 @@ def test_garch_on_dmgbp_says_what_was_published(vectors: Path, tmp_path: Path) -
     assert found["loglik"] == pytest.approx(-1106.607881041288, abs=1e-6)
     assert found["parameters"]["beta"] == pytest.approx(0.805973670305, rel=1e-6)
     assert found["standard_errors"]["robust"]["alpha"] == pytest.approx(0.053531703, rel=1e-5)
+    expected = found["standard_errors_expected"]["bollerslev_wooldridge"]
+    assert expected["alpha"] == pytest.approx(0.027321934, rel=1e-5)
     assert (found["start_variance"], found["mean"], found["health"]["code"]) == ("benchmark", "constant", "OK")
 
 
