@@ -21,7 +21,7 @@ from ipc cimport waiting
 from ipc.counters cimport Counters, Histogram, put, record
 from ipc.message cimport (
     FLAG_LAST, KIND_LAPPED, KIND_ORDER, KIND_REFUSAL, KIND_REPORT, KIND_RING_FULL, KIND_TIME, Message, SOURCE_COMMANDS,
-    SOURCE_CORE, SOURCE_LOOP, SOURCE_MARKET, SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_SHIFT,
+    SOURCE_CORE, SOURCE_LOOP, SOURCE_MARKET, SOURCE_REPORTS, SOURCE_RESULTS, SOURCE_RISK, SOURCE_SHIFT,
 )
 from ipc.ring cimport Consumer, POLL_LAPPED, Producer
 
@@ -53,7 +53,7 @@ cdef extern from *:
     void fence "bot4_fence"() noexcept nogil
 
 cdef enum:
-    SOURCES = 4
+    SOURCES = 5
     INBOX_RECORDS = 8192       # more than the largest message batch that one poll brings
     CHUNK = 256                # records of one source before the others are asked again
     ORDER_MARGIN = 2048        # order ring: room below which new orders are refused
@@ -99,8 +99,8 @@ cdef inline int64_t now_ns() noexcept nogil:
 cdef class CoreLoop:
     """Runs a core between its rings until told to stop or a stage faults.
 
-    sources: {Source: Consumer}, asked in the order reports, commands, results, market; those of gated rings hold what
-    they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a histogram
+    sources: {Source: Consumer}, asked in the order reports, commands, results, risk, market; those of gated rings hold
+    what they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a histogram
     for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the feed's receive
     stamp to the core's clock.
     """
@@ -139,7 +139,7 @@ cdef class CoreLoop:
         self.core, self.journal, self.orders = core, journal, orders
         self.strategy, self.ns_per_tick, self.made = strategy, ns_per_tick, made
         self._owners = [counters]
-        for source in (SOURCE_REPORTS, SOURCE_COMMANDS, SOURCE_RESULTS, SOURCE_MARKET):
+        for source in (SOURCE_REPORTS, SOURCE_COMMANDS, SOURCE_RESULTS, SOURCE_RISK, SOURCE_MARKET):
             if source in sources:
                 self._owners.append(sources[source])
                 self.consumers[self.source_count] = <void *> (<Consumer?> sources[source])

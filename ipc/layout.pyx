@@ -4,7 +4,7 @@
 """
 
 from ipc cimport message as c
-from ipc.message cimport Message, OrderDetail, ReportDetail
+from ipc.message cimport Message, OrderDetail, ReportDetail, VectorDetail
 
 from ipc import messages
 
@@ -16,7 +16,9 @@ ENUMERATORS = {
         "BOOK_STATE": c.KIND_BOOK_STATE, "TICK_CHANGE": c.KIND_TICK_CHANGE, "TRADING_STATUS": c.KIND_TRADING_STATUS,
         "FUNDING": c.KIND_FUNDING, "TIME": c.KIND_TIME, "LAPPED": c.KIND_LAPPED, "RING_FULL": c.KIND_RING_FULL,
         "COMMAND": c.KIND_COMMAND, "LIMIT": c.KIND_LIMIT, "MODEL": c.KIND_MODEL, "FORECAST": c.KIND_FORECAST,
-        "RISK_VALUE": c.KIND_RISK_VALUE, "REPORT": c.KIND_REPORT, "INTENT": c.KIND_INTENT, "SIZED": c.KIND_SIZED,
+        "RISK_BATCH": c.KIND_RISK_BATCH, "RISK_VALUE": c.KIND_RISK_VALUE, "RISK_ROW": c.KIND_RISK_ROW,
+        "RISK_SCENARIOS": c.KIND_RISK_SCENARIOS,
+        "REPORT": c.KIND_REPORT, "INTENT": c.KIND_INTENT, "SIZED": c.KIND_SIZED,
         "APPROVED": c.KIND_APPROVED, "ORDER": c.KIND_ORDER, "REFUSAL": c.KIND_REFUSAL, "CHECK": c.KIND_CHECK,
         "DETAIL": c.KIND_DETAIL,
     },
@@ -29,7 +31,7 @@ ENUMERATORS = {
     },
     "Source": {
         "LOOP": c.SOURCE_LOOP, "MARKET": c.SOURCE_MARKET, "REPORTS": c.SOURCE_REPORTS, "COMMANDS": c.SOURCE_COMMANDS,
-        "RESULTS": c.SOURCE_RESULTS, "CORE": c.SOURCE_CORE,
+        "RESULTS": c.SOURCE_RESULTS, "RISK": c.SOURCE_RISK, "CORE": c.SOURCE_CORE,
     },
     "BookState": {
         "SYNCING": c.BOOK_STATE_SYNCING, "VALID": c.BOOK_STATE_VALID, "SUSPECT": c.BOOK_STATE_SUSPECT,
@@ -71,6 +73,19 @@ ENUMERATORS = {
         "HALT": c.COMMAND_HALT, "RESUME": c.COMMAND_RESUME, "FLATTEN": c.COMMAND_FLATTEN, "STOP": c.COMMAND_STOP,
         "CANCEL_ALL": c.COMMAND_CANCEL_ALL,
     },
+    "RiskValue": {
+        "REGIME": c.RISK_VALUE_REGIME, "VAR": c.RISK_VALUE_VAR, "CVAR": c.RISK_VALUE_CVAR,
+        "CORRELATION_MEAN": c.RISK_VALUE_CORRELATION_MEAN, "CORRELATION_LARGEST": c.RISK_VALUE_CORRELATION_LARGEST,
+        "VOLATILITY_RATIO": c.RISK_VALUE_VOLATILITY_RATIO, "QUALITY": c.RISK_VALUE_QUALITY,
+    },
+    "RiskRow": {
+        "VOLATILITY": c.RISK_ROW_VOLATILITY, "MARGINAL_CVAR": c.RISK_ROW_MARGINAL_CVAR,
+        "CVAR_LONG": c.RISK_ROW_CVAR_LONG, "CVAR_SHORT": c.RISK_ROW_CVAR_SHORT, "CORRELATION": c.RISK_ROW_CORRELATION,
+    },
+    "RiskMethod": {
+        "PRIOR": c.RISK_METHOD_PRIOR, "EWMA": c.RISK_METHOD_EWMA, "GARCH": c.RISK_METHOD_GARCH,
+        "MIXED": c.RISK_METHOD_MIXED,
+    },
     "Refusal": {
         "NONE": c.REFUSAL_NONE, "FRAME_MALFORMED": c.REFUSAL_FRAME_MALFORMED,
         "FRAME_TOO_LARGE": c.REFUSAL_FRAME_TOO_LARGE, "FRAME_UNKNOWN_STREAM": c.REFUSAL_FRAME_UNKNOWN_STREAM,
@@ -86,11 +101,16 @@ ENUMERATORS = {
         "INSTRUMENT_HALTED": c.REFUSAL_INSTRUMENT_HALTED, "INSTRUMENT_UNKNOWN": c.REFUSAL_INSTRUMENT_UNKNOWN,
         "ARITHMETIC_OVERFLOW": c.REFUSAL_ARITHMETIC_OVERFLOW, "REDUCE_ONLY": c.REFUSAL_REDUCE_ONLY,
         "ORDER_VALUE_TOO_SMALL": c.REFUSAL_ORDER_VALUE_TOO_SMALL, "NO_REFERENCE_PRICE": c.REFUSAL_NO_REFERENCE_PRICE,
-        "LIMIT_IMPOSSIBLE": c.REFUSAL_LIMIT_IMPOSSIBLE,
+        "LIMIT_IMPOSSIBLE": c.REFUSAL_LIMIT_IMPOSSIBLE, "RISK_STALE": c.REFUSAL_RISK_STALE,
+        "RISK_RESULT_INVALID": c.REFUSAL_RISK_RESULT_INVALID, "CVAR_LIMIT": c.REFUSAL_CVAR_LIMIT,
+        "CVAR_UNDECIDED": c.REFUSAL_CVAR_UNDECIDED, "DRAWDOWN_SOFT": c.REFUSAL_DRAWDOWN_SOFT,
+        "DRAWDOWN_HARD": c.REFUSAL_DRAWDOWN_HARD, "LEVERAGE": c.REFUSAL_LEVERAGE,
+        "CONCENTRATION": c.REFUSAL_CONCENTRATION, "CORRELATION": c.REFUSAL_CORRELATION,
         "SIZE_ROUNDED_TO_ZERO": c.REFUSAL_SIZE_ROUNDED_TO_ZERO, "ORDER_TABLE_FULL": c.REFUSAL_ORDER_TABLE_FULL,
         "ORDER_UNKNOWN": c.REFUSAL_ORDER_UNKNOWN, "ORDER_NOT_CANCELLABLE": c.REFUSAL_ORDER_NOT_CANCELLABLE,
         "ORDER_RING_FULL": c.REFUSAL_ORDER_RING_FULL, "OUTBOX_FULL": c.REFUSAL_OUTBOX_FULL,
         "STRATEGY_FAILED": c.REFUSAL_STRATEGY_FAILED, "FORECAST_MISSING": c.REFUSAL_FORECAST_MISSING,
+        "SIZE_NO_EDGE": c.REFUSAL_SIZE_NO_EDGE,
         "VENUE_REJECTED": c.REFUSAL_VENUE_REJECTED, "VENUE_DISCONNECTED": c.REFUSAL_VENUE_DISCONNECTED,
         "VENUE_RATE_LIMIT": c.REFUSAL_VENUE_RATE_LIMIT,
         "VENUE_INSUFFICIENT_BALANCE": c.REFUSAL_VENUE_INSUFFICIENT_BALANCE,
@@ -156,6 +176,20 @@ REPORT_DETAIL_FIELDS = {
     "cumulative_lots": (<char *> &r.cumulative_lots - r_at, sizeof(r.cumulative_lots)),
 }
 
+cdef VectorDetail v
+cdef char *v_at = <char *> &v
+# Offset and bytes of each field of VectorDetail.
+VECTOR_DETAIL_FIELDS = {
+    "sequence": (<char *> &v.sequence - v_at, sizeof(v.sequence)),
+    "event_time_ns": (<char *> &v.event_time_ns - v_at, sizeof(v.event_time_ns)),
+    "receive_time_ns": (<char *> &v.receive_time_ns - v_at, sizeof(v.receive_time_ns)),
+    "instrument": (<char *> &v.instrument - v_at, sizeof(v.instrument)),
+    "kind": (<char *> &v.kind - v_at, sizeof(v.kind)),
+    "side": (<char *> &v.side - v_at, sizeof(v.side)),
+    "flags": (<char *> &v.flags - v_at, sizeof(v.flags)),
+    "values": (<char *> &v.values - v_at, sizeof(v.values)),
+}
+
 
 def verify():
     """Raises ImportError when a size, an offset or a value differs."""
@@ -163,6 +197,7 @@ def verify():
         ("Message", MESSAGE_FIELDS, sizeof(Message), messages.MESSAGE),
         ("OrderDetail", ORDER_DETAIL_FIELDS, sizeof(OrderDetail), messages.ORDER_DETAIL),
         ("ReportDetail", REPORT_DETAIL_FIELDS, sizeof(ReportDetail), messages.REPORT_DETAIL),
+        ("VectorDetail", VECTOR_DETAIL_FIELDS, sizeof(VectorDetail), messages.VECTOR_DETAIL),
     ):
         numpy_fields = {field: (offset, kind.itemsize) for field, (kind, offset) in dtype.fields.items()}
         if size != dtype.itemsize or fields != numpy_fields:

@@ -45,6 +45,16 @@ cdef packed struct ReportDetail:
     int64_t fee_atoms
     int64_t cumulative_lots
 
+cdef packed struct VectorDetail:
+    int64_t sequence
+    int64_t event_time_ns
+    int64_t receive_time_ns
+    uint32_t instrument
+    uint8_t kind
+    uint8_t side
+    uint16_t flags
+    float values[8]
+
 cdef enum:  # Kind
     KIND_NONE = 0
     KIND_LEVEL = 1
@@ -60,8 +70,11 @@ cdef enum:  # Kind
     KIND_COMMAND = 16
     KIND_LIMIT = 17
     KIND_MODEL = 18
+    KIND_RISK_BATCH = 19
     KIND_FORECAST = 20
     KIND_RISK_VALUE = 21
+    KIND_RISK_ROW = 22
+    KIND_RISK_SCENARIOS = 23
     KIND_REPORT = 24
     KIND_INTENT = 32
     KIND_SIZED = 33
@@ -89,6 +102,7 @@ cdef enum:  # Source
     SOURCE_REPORTS = 2
     SOURCE_COMMANDS = 3
     SOURCE_RESULTS = 4
+    SOURCE_RISK = 5
     SOURCE_CORE = 8
 
 cdef enum:  # BookState
@@ -165,6 +179,28 @@ cdef enum:  # Command
     COMMAND_STOP = 4
     COMMAND_CANCEL_ALL = 5
 
+cdef enum:  # RiskValue
+    RISK_VALUE_REGIME = 1
+    RISK_VALUE_VAR = 2
+    RISK_VALUE_CVAR = 3
+    RISK_VALUE_CORRELATION_MEAN = 4
+    RISK_VALUE_CORRELATION_LARGEST = 5
+    RISK_VALUE_VOLATILITY_RATIO = 6
+    RISK_VALUE_QUALITY = 7
+
+cdef enum:  # RiskRow
+    RISK_ROW_VOLATILITY = 1
+    RISK_ROW_MARGINAL_CVAR = 2
+    RISK_ROW_CVAR_LONG = 3
+    RISK_ROW_CVAR_SHORT = 4
+    RISK_ROW_CORRELATION = 5
+
+cdef enum:  # RiskMethod
+    RISK_METHOD_PRIOR = 1
+    RISK_METHOD_EWMA = 2
+    RISK_METHOD_GARCH = 3
+    RISK_METHOD_MIXED = 4
+
 cdef enum:  # Refusal
     REFUSAL_NONE = 0
     REFUSAL_FRAME_MALFORMED = 1
@@ -195,6 +231,15 @@ cdef enum:  # Refusal
     REFUSAL_ORDER_VALUE_TOO_SMALL = 38
     REFUSAL_NO_REFERENCE_PRICE = 39
     REFUSAL_LIMIT_IMPOSSIBLE = 40
+    REFUSAL_RISK_STALE = 41
+    REFUSAL_RISK_RESULT_INVALID = 42
+    REFUSAL_CVAR_LIMIT = 43
+    REFUSAL_CVAR_UNDECIDED = 44
+    REFUSAL_DRAWDOWN_SOFT = 45
+    REFUSAL_DRAWDOWN_HARD = 46
+    REFUSAL_LEVERAGE = 47
+    REFUSAL_CONCENTRATION = 48
+    REFUSAL_CORRELATION = 49
     REFUSAL_SIZE_ROUNDED_TO_ZERO = 50
     REFUSAL_ORDER_TABLE_FULL = 51
     REFUSAL_ORDER_UNKNOWN = 52
@@ -203,6 +248,7 @@ cdef enum:  # Refusal
     REFUSAL_OUTBOX_FULL = 55
     REFUSAL_STRATEGY_FAILED = 56
     REFUSAL_FORECAST_MISSING = 57
+    REFUSAL_SIZE_NO_EDGE = 58
     REFUSAL_VENUE_REJECTED = 70
     REFUSAL_VENUE_DISCONNECTED = 71
     REFUSAL_VENUE_RATE_LIMIT = 72

@@ -82,6 +82,21 @@ REPORT_DETAIL = np.dtype(
 )
 assert REPORT_DETAIL.itemsize == 64
 
+# The continuation records of a RISK_SCENARIOS: eight scenarios of the head's instrument each, in order.
+VECTOR_DETAIL = np.dtype(
+    [
+        ("sequence", "<i8"),
+        ("event_time_ns", "<i8"),
+        ("receive_time_ns", "<i8"),
+        ("instrument", "<u4"),
+        ("kind", "u1"),  # Kind.DETAIL
+        ("side", "u1"),
+        ("flags", "<u2"),
+        ("values", "<f4", 8),
+    ]
+)
+assert VECTOR_DETAIL.itemsize == 64
+
 
 class Kind(IntEnum):
     """What a record is. Below 64, so that a stage declares what it takes as one 64-bit mask.
@@ -107,9 +122,14 @@ class Kind(IntEnum):
     COMMAND = 16  # extra = Command, quantity and price its arguments
     LIMIT = 17  # extra = limit number, price_ticks = new value
     MODEL = 18  # a model change: order_id = slot, extra = first 63 bits of its content hash
+    # -- the risk process: a batch begins and ends (LAST) with RISK_BATCH; nothing of it counts before its end
+    RISK_BATCH = 19  # order_id = version, quantity = records of the batch, price = scenarios, extra = RiskMethod
     # -- results of other processes (risk, inference): a batch, visible at LAST
     FORECAST = 20  # extra = float64 bits of the value, order_id = horizon number, quantity = model slot
-    RISK_VALUE = 21  # extra = float64 bits, order_id = which value
+    RISK_VALUE = 21  # of the portfolio: order_id = RiskValue, extra = float64 bits
+    RISK_ROW = 22  # of an instrument: order_id = RiskRow, extra = float64 bits; quantity = reference position in lots,
+    # price = its reference price in half ticks (bid plus ask)
+    RISK_SCENARIOS = 23  # order_id = number of the first, quantity = how many; VECTOR_DETAIL records follow, eight each
     # -- reports (gateway to core); two records, the second REPORT_DETAIL
     REPORT = 24  # order_id = our order number; side; price, quantity = of this event; extra = ReportKind | code << 8
     # -- the way of an order through the core; two records, the second ORDER_DETAIL
@@ -150,7 +170,8 @@ class Source(IntEnum):
     MARKET = 1
     REPORTS = 2
     COMMANDS = 3
-    RESULTS = 4  # risk and inference
+    RESULTS = 4  # inference
+    RISK = 5  # the risk process
     CORE = 8  # outputs of the core
 
 
@@ -251,6 +272,37 @@ class Command(IntEnum):
     CANCEL_ALL = 5
 
 
+class RiskValue(IntEnum):
+    """Which value of the portfolio a RISK_VALUE carries. Money in quote atoms, shares as such."""
+
+    REGIME = 1  # state number, ordered by volatility, 0 the quietest
+    VAR = 2  # of the reference positions at the batch's level and horizon
+    CVAR = 3
+    CORRELATION_MEAN = 4  # over pairs of instruments
+    CORRELATION_LARGEST = 5
+    VOLATILITY_RATIO = 6  # of now to the long run, at least of all instruments the largest
+    QUALITY = 7  # share of the bars asked for that were whole, 0 to 1
+
+
+class RiskRow(IntEnum):
+    """Which value of an instrument a RISK_ROW carries. Losses as a share of the value held, positive is a loss."""
+
+    VOLATILITY = 1  # standard deviation of the log return over one second
+    MARGINAL_CVAR = 2  # subgradient of the portfolio's CVaR at the reference positions, for one unit of value long
+    CVAR_LONG = 3  # stand-alone, of one unit of value held long
+    CVAR_SHORT = 4  # and short
+    CORRELATION = 5  # of its return with the profit of all else that is held; 0 where nothing is
+
+
+class RiskMethod(IntEnum):
+    """How the batch was estimated."""
+
+    PRIOR = 1  # too little history: volatility and correlation as configured
+    EWMA = 2  # exponentially weighted volatility, its own standardised returns
+    GARCH = 3  # fitted and healthy for every instrument
+    MIXED = 4  # fitted for some, EWMA for the others
+
+
 class Refusal(IntEnum):
     """Stable codes of every refusal anywhere; numbers are never reused. Names are what the user sees."""
 
@@ -285,6 +337,15 @@ class Refusal(IntEnum):
     ORDER_VALUE_TOO_SMALL = 38
     NO_REFERENCE_PRICE = 39
     LIMIT_IMPOSSIBLE = 40  # a LIMIT message whose number or value means nothing: the limit stays as it was
+    RISK_STALE = 41  # the risk process has been silent too long: the conservative rule holds
+    RISK_RESULT_INVALID = 42  # a batch of results with a NaN, a hole or a contradiction: refused whole
+    CVAR_LIMIT = 43
+    CVAR_UNDECIDED = 44  # between the bounds, and cvar_between is refuse
+    DRAWDOWN_SOFT = 45
+    DRAWDOWN_HARD = 46
+    LEVERAGE = 47
+    CONCENTRATION = 48
+    CORRELATION = 49
     # -- sizing, execution
     SIZE_ROUNDED_TO_ZERO = 50
     ORDER_TABLE_FULL = 51
@@ -294,6 +355,7 @@ class Refusal(IntEnum):
     OUTBOX_FULL = 55
     STRATEGY_FAILED = 56
     FORECAST_MISSING = 57
+    SIZE_NO_EDGE = 58  # Kelly: the edge does not pay its cost
     # -- gateway and venue
     VENUE_REJECTED = 70
     VENUE_DISCONNECTED = 71

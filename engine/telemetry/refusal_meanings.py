@@ -117,6 +117,47 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "A change of a limit that means nothing; the limit stays as it was.",
         "Send a value within the limit's bounds.",
     ),
+    Refusal.RISK_STALE: (
+        "The risk process has published nothing for longer than risk.results_age_ms. The conservative rule holds: CVaR is "
+        "taken as risk.conservative_loss_bp of everything that can be held, without diversification. Observed: the age.",
+        "See whether the risk process lives (`bot4 status`, logs/risk.log); it is started again by itself.",
+    ),
+    Refusal.RISK_RESULT_INVALID: (
+        "A batch of the risk process holds a NaN, has a hole, or contradicts itself: it was refused whole.",
+        "The last good results stay until they are too old. If it repeats, look at logs/risk.log.",
+    ),
+    Refusal.CVAR_LIMIT: (
+        "With this order, everything open filled at its worst, the CVaR of the book would exceed risk.cvar_quote.",
+        "Expected at the limit; `bot4 risk` shows the headroom. What lowers the CVaR passes.",
+    ),
+    Refusal.CVAR_UNDECIDED: (
+        "The limit lies between the two bounds of the book's CVaR and risk.cvar_between is refuse.",
+        'Set risk.cvar_between = "exact", or lower the size.',
+    ),
+    Refusal.DRAWDOWN_SOFT: (
+        "Equity is below its peak by more than risk.drawdown_soft_bp: only orders that add nothing pass.",
+        "It ends by itself when the loss is made good; raising the limit is a decision of the desk.",
+    ),
+    Refusal.DRAWDOWN_HARD: (
+        "Equity is below its peak by more than risk.drawdown_hard_bp; trading is halted.",
+        "Decide whether to go on; raising the limit is a decision of the desk, not of the operator alone.",
+    ),
+    Refusal.LEVERAGE: (
+        "The worst case over all instruments would exceed risk.leverage_bp of the equity.",
+        "Expected at the limit; after a loss the limit has shrunk with the equity.",
+    ),
+    Refusal.CONCENTRATION: (
+        "The worst case of one instrument would exceed risk.concentration_bp of the equity.",
+        "Spread over instruments, or raise the limit.",
+    ),
+    Refusal.CORRELATION: (
+        "The instrument moves with what is held already by more than risk.correlation_bp, and the order adds to it.",
+        "Expected when the book leans one way; a hedge passes.",
+    ),
+    Refusal.SIZE_NO_EDGE: (
+        "Kelly sizing: the forecast does not pay the cost, is not ready, or has no fresh volatility beside it.",
+        "None: that is what it is for. If all are refused, look at the model and at the age of the risk results.",
+    ),
     Refusal.SIZE_ROUNDED_TO_ZERO: (
         "Sizing made less than one lot of it.",
         "Raise the strategy's sizing, or trade a smaller lot.",

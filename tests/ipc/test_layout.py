@@ -38,7 +38,9 @@ def test_message_lies_as_the_picture_shows() -> None:
     assert {name: (offset, kind.itemsize) for name, (kind, offset) in messages.MESSAGE.fields.items()} == PICTURE
 
 
-@pytest.mark.parametrize("dtype", [messages.MESSAGE, messages.ORDER_DETAIL, messages.REPORT_DETAIL])
+@pytest.mark.parametrize(
+    "dtype", [messages.MESSAGE, messages.ORDER_DETAIL, messages.REPORT_DETAIL, messages.VECTOR_DETAIL]
+)
 def test_every_record_is_one_cache_line_with_the_same_header(dtype: object) -> None:
     assert dtype.itemsize == 64
     header = ["sequence", "event_time_ns", "receive_time_ns", "instrument", "kind", "flags"]
