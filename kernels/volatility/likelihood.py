@@ -15,6 +15,7 @@ from kernels.volatility import (
     CONSTANT,
     EGARCH,
     GARCH,
+    GJR,
     NORMAL,
     REGRESSORS,
     STUDENT,
@@ -171,7 +172,15 @@ def density(theta: Vector, shape: int, errors: int, work: Matrix, by_shape: Vect
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def gjr_pass(
-    theta: Vector, shape: int, errors: int, five: Vector, first: float, work: Matrix, by_shape: Vector, own: Vector
+    theta: Vector,
+    shape: int,
+    process: int,
+    errors: int,
+    five: Vector,
+    first: float,
+    work: Matrix,
+    by_shape: Vector,
+    own: Vector,
 ) -> tuple[float, float]:
     """Log-likelihood and d loglik / d first of GARCH and GJR, stretch by stretch; adds to own and by_shape."""
     n = work.shape[1]
@@ -200,6 +209,7 @@ def gjr_pass(
             work[BY_RESIDUAL, begin:end],
             five,
             lam,
+            process == GJR,
             adjoint,
             product,
             fold,
@@ -239,7 +249,7 @@ def loglikelihood(
             by_first = aparch_backward(e, h, work[STATE], work[SHOCK], lh, le, five, first, own)
     else:
         first, z = start_of(five, process, start, presample, work[RESIDUAL], work[FOLD])
-        value, by_first = gjr_pass(theta, shape, errors, five, first, work, by_shape, own)
+        value, by_first = gjr_pass(theta, shape, process, errors, five, first, work, by_shape, own)
     start_gradient(five, process, start, first, z, by_first, by_z, work, own)
     if mean == CONSTANT:
         gradient[0] = -total(work[BY_RESIDUAL], work[FOLD])

@@ -49,6 +49,7 @@ def gjr_backward(
     le: Vector,
     parameters: Vector,
     after: float,
+    tilted: bool,
     lam: Vector,
     product: Vector,
     fold: Vector,
@@ -56,7 +57,7 @@ def gjr_backward(
 ) -> float:
     """One stretch backwards: `after` is lam of the bar after its last, the result lam of its first.
 
-    Adds to gradient (omega, alpha, gamma, beta) and to le; lam is (n + 1,), product and fold (n,).
+    Adds to gradient (omega, alpha, gamma if `tilted`, beta) and to le; lam is (n + 1,), product and fold (n,).
     """
     n = e.shape[0]
     alpha, gamma, beta = parameters[1], parameters[2], parameters[3]
@@ -72,9 +73,10 @@ def gjr_backward(
     gradient[0] += total(later, fold)
     gradient[1] += total(product[:n], fold)
     gradient[3] += dot(h, later, fold)
-    for t in range(n):
-        product[t] = product[t] if e[t] < 0.0 else 0.0
-    gradient[2] += total(product[:n], fold)
+    if tilted:
+        for t in range(n):
+            product[t] = product[t] if e[t] < 0.0 else 0.0
+        gradient[2] += total(product[:n], fold)
     return float(lam[0])
 
 
