@@ -77,6 +77,18 @@ cdef inline double slack(const CvarBook *book, double added_atoms, double larges
     """More than what a sum over `worst` can be wrong by: REDRAWS changes and the pass itself, each within 2**-50."""
     return (book.state.reach_atoms + fabs(added_atoms) * largest) * 3.7e-12 + 1.0
 
+cdef inline double undrawn(const CvarBook *book, int64_t but) noexcept nogil:
+    """By how much `worst` can be wrong in any scenario because boxes, but for one, have moved since they were drawn."""
+    cdef const CvarRow *row
+    cdef double total = 0.0
+    cdef int64_t i
+    for i in range(book.instruments):
+        row = book.rows + i
+        if i != but:
+            total += (fabs(row.high_atoms - row.drawn_high_atoms) + fabs(row.low_atoms - row.drawn_low_atoms)
+                      ) * row.losses.largest
+    return total
+
 # -- COMMANDS --
 
 cdef inline double tail_mean(
@@ -124,6 +136,15 @@ cdef inline void draw(CvarBook *book) noexcept nogil:
             book.rows[i].drawn_low_atoms = book.rows[i].drawn_high_atoms = 0.0
     for i in range(book.instruments):
         draw_row(book, i)
+
+cdef inline double cvar_at_threshold(
+    CvarBook *book, int64_t index, double added_atoms, double wrong_atoms
+) noexcept nogil:
+    """One pass at the threshold of before: an upper bound, and close where that is still about the VaR."""
+    cdef const double *losses = book.losses + index * book.scenarios
+    cdef double threshold = book.state.threshold
+    return (threshold + excess(book.worst, losses, added_atoms, threshold, book.scenarios) / book.tail
+            + slack(book, added_atoms, book.rows[index].losses.largest) + wrong_atoms)
 
 cdef inline double worst_cvar(CvarBook *book, int64_t index, double high_atoms, double low_atoms) noexcept nogil:
     """Upper bound of the CVaR with one box's ends moved by so much, whatever fills; `worst` must be drawn."""
@@ -192,9 +213,7 @@ cdef inline Verdict judge_adding(
 ) noexcept nogil:
     """Whether an order that may add so much value (below 0: sold) leaves the CVaR within the limit, whatever fills."""
     cdef CvarRow *row = book.rows + index
-    cdef CvarState *state = book.state
-    cdef double lower, upper, at_threshold
-    cdef const double *losses = book.losses + index * book.scenarios
+    cdef double lower, upper, wrong
     bounds_with(book, index, row.low_atoms + (added_atoms if added_atoms < 0.0 else 0.0),
                 row.high_atoms + (added_atoms if added_atoms > 0.0 else 0.0), &lower, &upper)
     cvar_atoms[0] = upper
@@ -207,11 +226,15 @@ cdef inline Verdict judge_adding(
         return REFUSED_BY_BOUND
     if not exactly:
         return UNDECIDED
+    wrong = undrawn(book, index)
+    if 0.0 < wrong < 1e-3 * limit_atoms and book.state.redraws <= REDRAWS:  # prices have moved, but little
+        draw_row(book, index)
+        cvar_atoms[0] = cvar_at_threshold(book, index, added_atoms, 1.000001 * wrong)
+        if cvar_atoms[0] <= limit_atoms:
+            return ACCEPTED_EXACTLY
     draw(book)
-    at_threshold = excess(book.worst, losses, added_atoms, state.threshold, book.scenarios) / book.tail
-    at_threshold += state.threshold + slack(book, added_atoms, row.losses.largest)
-    cvar_atoms[0] = at_threshold
-    if at_threshold <= limit_atoms:
+    cvar_atoms[0] = cvar_at_threshold(book, index, added_atoms, 0.0)
+    if cvar_atoms[0] <= limit_atoms:
         return ACCEPTED_EXACTLY
     cvar_atoms[0] = worst_cvar(book, index, added_atoms if added_atoms > 0.0 else 0.0,
                                added_atoms if added_atoms < 0.0 else 0.0)
