@@ -30,6 +30,7 @@ from kernels.volatility.transforms import to_free, to_natural
 from kernels.volatility.types import Codes, Matrix, Vector
 
 DIFFERENCE = 6e-6  # relative, of natural parameters
+FLAT = 1e-12  # a deviation below this share of the mean is rounding: the series is constant
 KINK = 1e-5  # of a residual, in standard deviations
 
 
@@ -163,7 +164,10 @@ def newton_step(
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
 def scales_of(values: Matrix, scales: Vector) -> tuple[int, int]:
-    """Fills scales (series,) with standard deviations; the row and column of the first NaN or infinity, or (-1, -1)."""
+    """Fills scales (series,) with standard deviations, 0 for constants; row and column of the first NaN or infinity.
+
+    (-1, -1) when there is none.
+    """
     n = values.shape[1]
     fold = np.empty(n)
     for s in range(values.shape[0]):
@@ -176,7 +180,8 @@ def scales_of(values: Matrix, scales: Vector) -> tuple[int, int]:
         square = 0.0
         for t in range(n):
             square += (row[t] - mean) * (row[t] - mean)
-        scales[s] = math.sqrt(square / n)
+        deviation = math.sqrt(square / n)
+        scales[s] = deviation if deviation > FLAT * abs(mean) else 0.0
     return -1, -1
 
 

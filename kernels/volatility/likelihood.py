@@ -36,7 +36,7 @@ from kernels.volatility.sums import dot, total
 from kernels.volatility.types import Matrix, Vector
 
 WORK_ROWS = 9
-STRETCH = 512  # observations at a time: what a stretch needs stays in the first-level cache
+STRETCH = 640  # observations at a time: what a stretch needs stays in the first-level cache
 RESIDUAL, VARIANCE, BY_VARIANCE, BY_RESIDUAL, SPARE, FOLD, PRODUCT, STATE, SHOCK = range(WORK_ROWS)
 
 

@@ -38,9 +38,8 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     scales = np.empty(len(values))
     if scales_of(values, scales)[0] >= 0:
         raise not_finite(np.atleast_2d(np.asarray(returns, dtype=np.float64)), "returns", names)
-    flat = scales <= 1e-12 * np.max(np.abs(values), axis=1)
-    if flat.any():
-        row = int(np.argmax(flat))
+    if not scales.all():
+        row = int(np.argmin(scales))
         raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]!r}")
     sizes = np.sqrt(np.mean(matrix**2, axis=1))
     if np.any(sizes == 0):
