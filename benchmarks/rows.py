@@ -43,6 +43,19 @@ ROWS = {
     "loopback": Row("benchmarks.bench_loopback", "loopback", hot=False),
     "backtest": Row("benchmarks.bench_core", "backtest"),
     "journal": Row("benchmarks.bench_journal", "journal", hot=False, alone={"seconds": 1.0, "peers": False}),
+    # -- the risk suite
+    "garch_step": Row("benchmarks.bench_volatility", "garch_step", hot=False),
+    "garch_batch_fit": Row("benchmarks.bench_volatility", "garch_batch_fit", hot=False),
+    "garch_batch_fit_gjr_t": Row("benchmarks.bench_volatility", "garch_batch_fit_gjr_t", hot=False),
+    "dcc_fit": Row("benchmarks.bench_dependence", "dcc_fit", hot=False),
+    "dcc_fit_100": Row("benchmarks.bench_dependence", "dcc_fit_100", hot=False),
+    "regime_fit": Row("benchmarks.bench_regimes", "regime_fit", hot=False),
+    "var_mc": Row("benchmarks.bench_scenarios", "var_mc", hot=False),
+    "var_mc_copula": Row("benchmarks.bench_scenarios", "var_mc_copula", hot=False),
+    "portfolio_min_variance": Row("benchmarks.bench_construction", "portfolio_min_variance", hot=False),
+    "portfolio_deadline": Row("benchmarks.bench_construction", "portfolio_deadline", hot=False),
+    "pretrade_cvar_bounds": Row("benchmarks.bench_exposure", "pretrade_cvar_bounds"),
+    "pretrade_cvar_exact": Row("benchmarks.bench_exposure", "pretrade_cvar_exact"),
 }
 if module := os.environ.get("BOT4_BENCH_ROWS"):
     ROWS |= importlib.import_module(module).ROWS

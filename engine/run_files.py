@@ -16,7 +16,8 @@ class RunFiles:
     """Paths of one run.
 
     DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
-    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts  *.bell  *.socket
+    SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts
+                          NAME.bell  NAME.socket
     """
 
     run_id: str

@@ -118,8 +118,9 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "Send a value within the limit's bounds.",
     ),
     Refusal.RISK_STALE: (
-        "The risk process has published nothing for longer than risk.results_age_ms. The conservative rule holds: CVaR is "
-        "taken as risk.conservative_loss_bp of everything that can be held, without diversification. Observed: the age.",
+        "The risk process has published nothing for longer than risk.results_age_ms. The conservative rule holds: "
+        "CVaR is taken as risk.conservative_loss_bp of everything that can be held, without diversification. "
+        "Observed: the age.",
         "See whether the risk process lives (`bot4 status`, logs/risk.log); it is started again by itself.",
     ),
     Refusal.RISK_RESULT_INVALID: (
