@@ -100,8 +100,8 @@ cdef class CoreLoop:
     """Runs a core between its rings until told to stop or a stage faults.
 
     sources: {Source: Consumer}, asked in the order reports, commands, results, risk, market; those of gated rings hold
-    what they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a histogram
-    for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the feed's receive
+    what they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a
+    histogram for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the feed's receive
     stamp to the core's clock.
     """
 

@@ -61,7 +61,8 @@ def time_orders(ExposureBook book, orders, double limit, bint exactly, int64_t w
                 int64_t moves=1):
     """(StepTimes, verdicts) of judging orders, float64 (n, 3): value added, and the box after it. Shape (7,) counts.
 
-    The first `warmup` are not timed; a time is the mean of `group`, after which `moves` boxes change. Raises ValueError when nothing is left to time.
+    The first `warmup` are not timed; a time is the mean of `group`, after which `moves` boxes change.
+    Raises ValueError when nothing is left to time.
     """
     orders = np.ascontiguousarray(orders, dtype=np.float64)
     cdef int64_t count = len(orders)
