@@ -101,8 +101,8 @@ cdef class CoreLoop:
 
     sources: {Source: Consumer}, asked in the order reports, commands, results, risk, market; those of gated rings hold
     what they read until it is journaled. counters: a segment of this loop's own with COUNTERS and HISTOGRAMS and a
-    histogram for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the feed's receive
-    stamp to the core's clock.
+    histogram for each slot (`slot.` and its name, ns a step); `tick_to_order` is poll to publish, `market_age` the
+    feed's receive stamp to the core's clock.
     """
 
     cdef Core core
