@@ -162,6 +162,34 @@ cdef struct RiskView:
     int64_t limit[RISK_LIMITS]
     int64_t headroom[RISK_LIMITS]
     int64_t refused[REFUSAL_CODES]
+    int64_t equity_atoms          # capital and profit, fees paid
+    int64_t peak_equity_atoms     # since the run began
+    int64_t scale_e6              # of the limits that regime, volatility and quality of the data scale
+    int64_t worst_cvar_atoms      # upper bound of the book's CVaR, whatever fills; -1 without results
+    int64_t results_version       # of the risk process; 0: none yet
+    int64_t results_time_ns       # newest market data they know
+    int64_t results_age_ns
+    int64_t results_stale         # 1: too old, or none yet where they are expected: the conservative rule
+    int64_t results_refused       # batches
+    int64_t results_method        # RiskMethod
+    int64_t regime
+    int64_t var_atoms             # of the reference positions
+    int64_t cvar_atoms
+    int64_t correlation_mean_e6
+    int64_t correlation_largest_e6
+    int64_t volatility_ratio_e6
+    int64_t quality_e6
+
+cdef struct ResultView:           # row per instrument: what the risk process published last
+    int64_t version               # 0: nothing yet
+    int64_t time_ns
+    int64_t reference_lots
+    int64_t reference_half_ticks
+    double volatility             # of the log return over one second
+    double marginal
+    double long_loss
+    double short_loss
+    double correlation
 
 # -- the base of every stage ----------------------------------------------------------------------------------------
 

@@ -55,6 +55,15 @@ RISK_VIEW = np.dtype(
         "halted", "halt_reason", "orders_passed", "orders_refused", "daily_pnl_atoms", "gross_notional_atoms",
     )]
     + [("limit", "<i8", RISK_LIMITS), ("headroom", "<i8", RISK_LIMITS), ("refused", "<i8", REFUSAL_CODES)]
+    + [(name, "<i8") for name in (
+        "equity_atoms", "peak_equity_atoms", "scale_e6", "worst_cvar_atoms", "results_version", "results_time_ns",
+        "results_age_ns", "results_stale", "results_refused", "results_method", "regime", "var_atoms", "cvar_atoms",
+        "correlation_mean_e6", "correlation_largest_e6", "volatility_ratio_e6", "quality_e6",
+    )]
+)
+RESULT_VIEW = np.dtype(
+    [(name, "<i8") for name in ("version", "time_ns", "reference_lots", "reference_half_ticks")]
+    + [(name, "<f8") for name in ("volatility", "marginal", "long_loss", "short_loss", "correlation")]
 )
 assert BOOK_VIEW.itemsize == sizeof(BookView)
 assert FEATURE_VIEW.itemsize == sizeof(FeatureView)
@@ -63,6 +72,7 @@ assert ACCOUNT_VIEW.itemsize == sizeof(AccountView)
 assert OWNER_VIEW.itemsize == sizeof(OwnerView)
 assert REPORT_VIEW.itemsize == sizeof(ReportView)
 assert RISK_VIEW.itemsize == sizeof(RiskView)
+assert RESULT_VIEW.itemsize == sizeof(ResultView)
 
 cdef extern from "<sys/mman.h>":
     int madvise(void *address, size_t length, int advice) nogil

@@ -2,7 +2,9 @@
 # what was observed and the limit in the case. A new limit is one function here and one line in stage.pyx.
 from libc.stdint cimport int64_t
 from ipc.message cimport (
-    BOOK_STATE_VALID, ORDER_TYPE_MARKET, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_BOOK_NOT_VALID, REFUSAL_DAILY_LOSS,
+    BOOK_STATE_VALID, ORDER_TYPE_MARKET, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_BOOK_NOT_VALID, REFUSAL_CONCENTRATION,
+    REFUSAL_CORRELATION, REFUSAL_CVAR_LIMIT, REFUSAL_CVAR_UNDECIDED, REFUSAL_DAILY_LOSS, REFUSAL_DRAWDOWN_SOFT,
+    REFUSAL_LEVERAGE, REFUSAL_RISK_STALE,
     REFUSAL_GROSS_NOTIONAL, REFUSAL_INSTRUMENT_HALTED, REFUSAL_INSTRUMENT_UNKNOWN, REFUSAL_KILL_SWITCH,
     REFUSAL_MESSAGE_RATE, REFUSAL_NONE, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_OPEN_ORDERS, REFUSAL_ORDER_RING_FULL,
     REFUSAL_ORDER_VALUE,
@@ -13,14 +15,20 @@ from ipc.message cimport (
 from engine.checked cimport add_overflows, product_exceeds, value_overflows
 from engine.stage cimport AccountView
 from engine.risk.desk cimport (
-    Case, Desk, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST,
+    Case, Desk, LIMIT_CORRELATION_BP, LIMIT_CVAR_ATOMS, LIMIT_DAILY_LOSS_ATOMS, LIMIT_DRAWDOWN_SOFT_BP,
+    LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST, LIMIT_RESULTS_AGE_NS,
     LIMIT_ORDER_QUANTITY_LOTS, LIMIT_ORDER_RATE_PER_S, LIMIT_ORDER_VALUE_ATOMS, LIMIT_ORDER_VALUE_MINIMUM_ATOMS,
     LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, LIMIT_PRICE_COLLAR_BP, LIMIT_REPEATED_ORDERS,
     LIMIT_REPEAT_WINDOW_NS, LIMIT_STALE_DATA_NS, account_of, book_of, repeats_of, strategy_of,
 )
 from engine.risk.exposure cimport measure, reference_half_ticks, worst_overflows
+from engine.risk.guards cimport least, loss_code
 from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, whole_messages
 from engine.risk.repeats cimport count_repeats
+from engine.risk.results cimport atoms_of
+from kernels.exposure.book cimport (
+    ACCEPTED_AS_REDUCING, REFUSED_UNBOUNDED, UNDECIDED, Verdict, judge_adding, judge_reducing,
+)
 
 cdef extern from *:
     """
@@ -164,7 +172,7 @@ cdef inline int64_t check_position(Desk *desk, Case *case) noexcept nogil:
     cdef int64_t buy = case.order.quantity_lots if case.order.side == SIDE_BID else 0, floor
     cdef int64_t sell = case.order.quantity_lots - buy, reached
     cdef int64_t limit_lots = case.instrument.limit[LIMIT_POSITION_LOTS]
-    cdef int64_t limit_atoms = case.instrument.limit[LIMIT_POSITION_VALUE_ATOMS]
+    cdef int64_t limit_atoms = case.instrument.value_cap_atoms
     if worst_overflows(case.account, buy, sell, &case.worst_lots):
         return refused(case, REFUSAL_ARITHMETIC_OVERFLOW, case.order.quantity_lots, 0)
     if buy > 0:
@@ -176,19 +184,41 @@ cdef inline int64_t check_position(Desk *desk, Case *case) noexcept nogil:
     if value_overflows(case.worst_lots, case.instrument.reference_half_ticks, case.instrument.numerator,
                        case.instrument.denominator, &floor, &case.worst_value_atoms):
         return refused(case, REFUSAL_ARITHMETIC_OVERFLOW, case.worst_lots, 0)
-    if case.worst_value_atoms > limit_atoms and case.worst_lots > case.instrument.worst_lots:
-        return refused(case, REFUSAL_POSITION_LIMIT, case.worst_value_atoms, limit_atoms)
+    case.adds = case.worst_lots > case.instrument.worst_lots
+    if case.worst_value_atoms > least(limit_atoms, desk.state.concentration_cap_atoms) and case.adds:
+        if case.worst_value_atoms > limit_atoms:
+            return refused(case, REFUSAL_POSITION_LIMIT, case.worst_value_atoms, limit_atoms)
+        return refused(case, REFUSAL_CONCENTRATION, case.worst_value_atoms, desk.state.concentration_cap_atoms)
     return REFUSAL_NONE
 
 cdef inline int64_t check_gross_notional(Desk *desk, Case *case) noexcept nogil:
-    """Sum over instruments of the larger worst case at the mid; an order that adds nothing to it passes."""
-    cdef int64_t limit = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS]
+    """Sum over instruments of the larger worst case at the mid, against the least of the limit (scaled), leverage and,
+    without fresh results of the risk process, caution; an order that adds nothing to it passes."""
     cdef int64_t others = desk.state.gross_atoms - case.instrument.worst_value_atoms
     if add_overflows(others, case.worst_value_atoms, &case.gross_atoms):
         return refused(case, REFUSAL_ARITHMETIC_OVERFLOW, case.worst_value_atoms, 0)
-    if case.gross_atoms > limit and case.worst_lots > case.instrument.worst_lots:
-        return refused(case, REFUSAL_GROSS_NOTIONAL, case.gross_atoms, limit)
-    return REFUSAL_NONE
+    if case.gross_atoms <= desk.state.gross_cap_atoms or not case.adds:
+        return REFUSAL_NONE
+    if case.gross_atoms > desk.state.caution_cap_atoms:
+        return refused(case, REFUSAL_RISK_STALE, desk.view.results_age_ns, desk.view.limit[LIMIT_RESULTS_AGE_NS])
+    if case.gross_atoms > desk.state.leverage_cap_atoms:
+        return refused(case, REFUSAL_LEVERAGE, case.gross_atoms, desk.state.leverage_cap_atoms)
+    return refused(case, REFUSAL_GROSS_NOTIONAL, case.gross_atoms, desk.state.gross_cap_atoms)
+
+cdef inline int64_t check_correlation(Desk *desk, Case *case) noexcept nogil:
+    """No adding to an instrument on the side on which it moves with all else that is held."""
+    if case.instrument.correlated_side != case.order.side or not case.adds:
+        return REFUSAL_NONE
+    return refused(case, REFUSAL_CORRELATION,
+                   <int64_t> (desk.results[case.order.instrument].correlation * 10_000.0),
+                   desk.view.limit[LIMIT_CORRELATION_BP])
+
+cdef inline int64_t check_drawdown_soft(Desk *desk, Case *case) noexcept nogil:
+    """Beyond it only what adds nothing to the worst case passes."""
+    cdef int64_t limit = desk.view.limit[LIMIT_DRAWDOWN_SOFT_BP]
+    if desk.state.profit_atoms >= desk.state.soft_floor_atoms or not case.adds or closes_by_command(desk, case):
+        return REFUSAL_NONE
+    return refused(case, REFUSAL_DRAWDOWN_SOFT, limit - desk.view.headroom[LIMIT_DRAWDOWN_SOFT_BP], limit)
 
 cdef inline int64_t check_open_orders(Desk *desk, Case *case) noexcept nogil:
     cdef int64_t limit = desk.view.limit[LIMIT_OPEN_ORDERS]
@@ -196,16 +226,58 @@ cdef inline int64_t check_open_orders(Desk *desk, Case *case) noexcept nogil:
         return refused(case, REFUSAL_OPEN_ORDERS, case.open_orders + 1, limit)
     return REFUSAL_NONE
 
-cdef inline bint loss_is_reached(const Desk *desk) noexcept nogil:
-    return -desk.view.daily_pnl_atoms > desk.view.limit[LIMIT_DAILY_LOSS_ATOMS]
+cdef inline int64_t loss_atoms(const Desk *desk, int64_t code) noexcept nogil:
+    """What was lost: since the day began, or from the peak."""
+    if code == REFUSAL_DAILY_LOSS:
+        return -desk.view.daily_pnl_atoms
+    return desk.state.peak_profit_atoms - desk.state.profit_atoms
+
+cdef inline int64_t loss_limit_atoms(const Desk *desk, int64_t code) noexcept nogil:
+    if code == REFUSAL_DAILY_LOSS:
+        return desk.state.day_start_atoms - desk.state.daily_floor_atoms
+    return desk.state.peak_profit_atoms - desk.state.hard_floor_atoms
 
 cdef inline int64_t check_daily_loss(Desk *desk, Case *case) noexcept nogil:
-    """The breach throws the kill switch, which stays until RESUME; FLATTEN still closes."""
-    if not loss_is_reached(desk) or closes_by_command(desk, case):
+    """The day's loss and the hard drawdown throw the kill switch, which stays until RESUME; FLATTEN still closes."""
+    cdef int64_t code = loss_code(desk)
+    if code == REFUSAL_NONE or closes_by_command(desk, case):
         return REFUSAL_NONE
     desk.view.halted = 1
-    desk.view.halt_reason = REFUSAL_DAILY_LOSS
-    return refused(case, REFUSAL_DAILY_LOSS, -desk.view.daily_pnl_atoms, desk.view.limit[LIMIT_DAILY_LOSS_ATOMS])
+    desk.view.halt_reason = code
+    return refused(case, code, loss_atoms(desk, code), loss_limit_atoms(desk, code))
+
+cdef inline bint only_reduces(const Case *case) noexcept nogil:
+    """Whether the position comes toward zero and not beyond, all that is open on this side filled before."""
+    cdef int64_t held = case.account.position_lots, closing = case.order.quantity_lots  # check_position: it all fits
+    if case.order.side == SIDE_ASK:
+        return held > 0 and closing + case.account.open_sell_lots <= held
+    return held < 0 and closing + case.account.open_buy_lots <= -held
+
+cdef inline int64_t check_cvar(Desk *desk, Case *case) noexcept nogil:
+    return desk.weigh_cvar(desk, case) if desk.state.judges_cvar else REFUSAL_NONE
+
+cdef inline int64_t weigh_cvar(Desk *desk, Case *case) noexcept nogil:
+    """CVaR with this order and everything open filled at its worst, at the mids of now (kernels/exposure/book.pxd)."""
+    cdef double added, cvar_atoms = 0.0, limit = desk.state.cvar_limit_atoms
+    cdef Verdict verdict
+    if closes_by_command(desk, case):
+        return REFUSAL_NONE
+    added = atoms_of(case.instrument, case.order.quantity_lots, case.instrument.reference_half_ticks)
+    if case.order.side == SIDE_ASK:
+        added = -added
+    if only_reduces(case):
+        verdict = judge_reducing(&desk.cvar, case.order.instrument, added, limit, &cvar_atoms)
+    else:
+        verdict = judge_adding(&desk.cvar, case.order.instrument, added, limit, desk.decides_exactly, &cvar_atoms)
+    if verdict == REFUSED_UNBOUNDED:
+        return refused(case, REFUSAL_ARITHMETIC_OVERFLOW, case.order.quantity_lots, 0)
+    if cvar_atoms < 1e18 and cvar_atoms > -1e18:
+        desk.view.worst_cvar_atoms = <int64_t> cvar_atoms
+        desk.view.headroom[LIMIT_CVAR_ATOMS] = <int64_t> limit - desk.view.worst_cvar_atoms
+    if verdict <= ACCEPTED_AS_REDUCING:
+        return REFUSAL_NONE
+    return refused(case, REFUSAL_CVAR_UNDECIDED if verdict == UNDECIDED else REFUSAL_CVAR_LIMIT,
+                   desk.view.worst_cvar_atoms, <int64_t> limit)
 
 cdef inline int64_t check_repeated_order(Desk *desk, Case *case) noexcept nogil:
     cdef int64_t limit = desk.view.limit[LIMIT_REPEATED_ORDERS], count

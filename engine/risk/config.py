@@ -1,8 +1,10 @@
 """Settings of pre-trade risk. Values in whole units of the quote currency; an impossible limit is refused by name."""
 
+from typing import Literal
+
 import msgspec
 
-from engine.risk.limits import BOUNDS, Limit
+from engine.risk.limits import BOUNDS, REGIMES, Limit
 from ipc.instruments import ATOMS_PER_UNIT
 
 _MILLISECOND_NS = 1_000_000
@@ -36,7 +38,34 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     repeat_window_ms: int = 1_000
     repeat_memory: int = 128  # orders remembered per instrument, a power of two: all that the rate allows in the window
     daily_loss_quote: int = 10_000  # realised and unrealised at the mid, fees paid, since 00:00 UTC or the run's start
+    # -- of the equity: capital and profit, fees paid; 0 switches a limit off
+    capital_quote: int = 500_000  # what the account began with
+    daily_loss_bp: int = 200  # of the equity when the day began, beside daily_loss_quote
+    drawdown_soft_bp: int = 1_000  # of the highest equity since the run began: beyond, only what adds nothing passes
+    drawdown_hard_bp: int = 2_000  # beyond, trading is halted
+    leverage_bp: int = 30_000  # gross notional of the equity
+    concentration_bp: int = 10_000  # worst case of one instrument of the equity
+    # -- of what the risk process says
+    cvar_quote: int = 25_000  # of the book with every open order filled at its worst; 0: off
+    cvar_level_bp: int = 9_900
+    cvar_between: Literal["exact", "refuse"] = "exact"  # an order for which the two bounds do not decide
+    scenarios: int = 1_000  # stored for it, a multiple of 8
+    correlation_bp: int = 9_500  # of an instrument with all else that is held: beyond, it is not added to; 0: off
+    results_age_ms: int = 10_000  # older than this, results do not count: the conservative rule
+    conservative_loss_bp: int = 2_000  # the rule: CVaR is this share of everything that can be held, summed up
+    regime_scale_bp: tuple[int, ...] = (
+        10_000,
+        7_500,
+        5_000,
+    )  # of CVaR, gross and position value, by regime, quiet first
+    volatility_ratio_limit_bp: int = 20_000  # volatility of now to the long run: beyond, these limits shrink with it
+    results_expected: bool = False  # set by a run that has a risk process
     instruments: dict[str, InstrumentLimits] = msgspec.field(default_factory=dict)
+
+    @property
+    def tail_scenarios(self) -> float:
+        """Stored scenarios in the tail; the last may count in part."""
+        return self.scenarios * (10_000 - self.cvar_level_bp) / 10_000
 
     def __post_init__(self) -> None:
         for limit, (key, unit) in _KEYS.items():
@@ -47,6 +76,7 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
                 if getattr(own, key) is not None:
                     _check(f"instruments.{name}.{key}", getattr(own, key), limit, unit)
         self._check_repeat_memory()
+        self._check_results()
         if self.order_value_minimum_quote > self.order_value_quote:
             raise ValueError(
                 f"order_value_minimum_quote ({self.order_value_minimum_quote}) exceeds"
@@ -64,6 +94,27 @@ class RiskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError(
                 f"repeat_memory ({size}) must hold the {possible} orders that order_burst and order_rate_per_s allow"
                 f" within repeat_window_ms"
+            )
+
+    def _check_results(self) -> None:
+        if not 1 <= self.capital_quote <= (1 << 58) // ATOMS_PER_UNIT:
+            raise ValueError(f"capital_quote must be from 1 to {(1 << 58) // ATOMS_PER_UNIT}, is {self.capital_quote}")
+        if not 8 <= self.scenarios <= 16_384 or self.scenarios % 8:
+            raise ValueError(f"scenarios must be a multiple of 8 from 8 to 16384, is {self.scenarios}")
+        if not 5_000 <= self.cvar_level_bp < 10_000 or self.tail_scenarios < 1:
+            raise ValueError(
+                f"cvar_level_bp ({self.cvar_level_bp}) must be from 5000 to 9999 and leave one of the "
+                f"{self.scenarios} scenarios in the tail"
+            )
+        for key in ("conservative_loss_bp", "volatility_ratio_limit_bp"):
+            if not 1 <= getattr(self, key) <= 1_000_000:
+                raise ValueError(f"{key} must be from 1 to 1000000, is {getattr(self, key)}")
+        scale = self.regime_scale_bp
+        if not 1 <= len(scale) <= REGIMES or not all(0 < share <= 10_000 for share in scale):
+            raise ValueError(f"regime_scale_bp must be 1 to {REGIMES} shares from 1 to 10000, is {list(scale)}")
+        if 0 < self.drawdown_hard_bp < self.drawdown_soft_bp:
+            raise ValueError(
+                f"drawdown_soft_bp ({self.drawdown_soft_bp}) exceeds drawdown_hard_bp ({self.drawdown_hard_bp})"
             )
 
     def values(self) -> list[int]:
@@ -98,6 +149,14 @@ _KEYS: dict[Limit, tuple[str, int]] = {
     Limit.REPEATED_ORDERS: ("repeated_orders", 1),
     Limit.REPEAT_WINDOW_NS: ("repeat_window_ms", _MILLISECOND_NS),
     Limit.DAILY_LOSS_ATOMS: ("daily_loss_quote", ATOMS_PER_UNIT),
+    Limit.CVAR_ATOMS: ("cvar_quote", ATOMS_PER_UNIT),
+    Limit.DAILY_LOSS_BP: ("daily_loss_bp", 1),
+    Limit.DRAWDOWN_SOFT_BP: ("drawdown_soft_bp", 1),
+    Limit.DRAWDOWN_HARD_BP: ("drawdown_hard_bp", 1),
+    Limit.LEVERAGE_BP: ("leverage_bp", 1),
+    Limit.CONCENTRATION_BP: ("concentration_bp", 1),
+    Limit.CORRELATION_BP: ("correlation_bp", 1),
+    Limit.RESULTS_AGE_NS: ("results_age_ms", _MILLISECOND_NS),
 }
 _OWN_KEYS = (Limit.ORDER_QUANTITY_LOTS, Limit.POSITION_LOTS, Limit.POSITION_VALUE_ATOMS)
 

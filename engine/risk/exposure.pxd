@@ -117,6 +117,8 @@ cdef inline void renew(Desk *desk, int64_t index) noexcept nogil:
         instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
         instrument.worst_value_atoms = instrument.profit_atoms = 0
         add_figures(desk, instrument, 1)
+    if desk.view.results_version:
+        desk.place_box(desk, index)
 
 cdef inline int64_t measure(Desk *desk) noexcept nogil:
     """Renews every instrument and writes what is used of each limit into the view. Returns the open orders of all."""
@@ -131,14 +133,14 @@ cdef inline int64_t measure(Desk *desk) noexcept nogil:
         if left < least_lots:
             least_lots = left
             view.limit[LIMIT_POSITION_LOTS] = instrument.limit[LIMIT_POSITION_LOTS]
-        left = instrument.limit[LIMIT_POSITION_VALUE_ATOMS] - instrument.worst_value_atoms
+        left = instrument.value_cap_atoms - instrument.worst_value_atoms
         if left < least_value:
             least_value = left
             view.limit[LIMIT_POSITION_VALUE_ATOMS] = instrument.limit[LIMIT_POSITION_VALUE_ATOMS]
     view.headroom[LIMIT_POSITION_LOTS] = least_lots
     view.headroom[LIMIT_POSITION_VALUE_ATOMS] = least_value
     view.gross_notional_atoms = desk.state.gross_atoms
-    view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - desk.state.gross_atoms
+    view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.state.gross_cap_atoms - desk.state.gross_atoms
     view.headroom[LIMIT_OPEN_ORDERS] = view.limit[LIMIT_OPEN_ORDERS] - open_orders
     view.daily_pnl_atoms = desk.state.profit_atoms - desk.state.day_start_atoms
     view.headroom[LIMIT_DAILY_LOSS_ATOMS] = view.limit[LIMIT_DAILY_LOSS_ATOMS] + view.daily_pnl_atoms

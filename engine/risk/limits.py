@@ -5,6 +5,8 @@ headroom of a limit is the limit minus what is used of it, negative where it is 
 
 * of what an account may hold (position, notional, open orders, daily loss): at the worst case of all that is open, as
   of the last message that risk took, an order just approved included;
+* of the equity (daily loss, drawdown, leverage): in basis points of it, as of the last message that risk took;
+* of CVaR: of the bound that decided the last order, or since then of the upper bound of what is held and open;
 * of a rate: the whole messages left in the bucket now;
 * of repeats: among the last repeat_memory orders of the instrument (a LIMIT message that raises the order rate does not
   make that memory longer; the settings at the start see to it that it is long enough);
@@ -16,6 +18,7 @@ from typing import NamedTuple
 
 from ipc.messages import Refusal
 
+REGIMES = 8  # states with a scale of their own, as in engine/risk/desk.pxd
 RISK_LIMITS = 32  # room in RiskView, as in engine/stage.pxd
 ALL_INSTRUMENTS = (1 << 32) - 1  # in a LIMIT message's instrument: a per-instrument limit is set for all
 
@@ -39,6 +42,15 @@ class Limit(IntEnum):
     REPEATED_ORDERS = 13
     REPEAT_WINDOW_NS = 14
     DAILY_LOSS_ATOMS = 15
+    # 0 switches each of these off
+    CVAR_ATOMS = 16
+    DAILY_LOSS_BP = 17
+    DRAWDOWN_SOFT_BP = 18
+    DRAWDOWN_HARD_BP = 19
+    LEVERAGE_BP = 20
+    CONCENTRATION_BP = 21
+    CORRELATION_BP = 22
+    RESULTS_AGE_NS = 23
 
 
 PER_INSTRUMENT = (Limit.ORDER_QUANTITY_LOTS, Limit.POSITION_LOTS, Limit.POSITION_VALUE_ATOMS)
@@ -55,6 +67,8 @@ class Bounds(NamedTuple):
 _LOTS = Bounds(0, 1 << 50)
 _ATOMS = Bounds(0, 1 << 61)
 _RATE = Bounds(1, 1_000_000)
+_SHARE = Bounds(0, 10_000)
+_MULTIPLE = Bounds(0, 10_000_000)
 BOUNDS: dict[Limit, Bounds] = {
     Limit.ORDER_QUANTITY_LOTS: _LOTS,
     Limit.POSITION_LOTS: _LOTS,
@@ -72,6 +86,14 @@ BOUNDS: dict[Limit, Bounds] = {
     Limit.REPEATED_ORDERS: Bounds(1, 1 << 20),
     Limit.REPEAT_WINDOW_NS: Bounds(1_000_000, 3_600_000_000_000),
     Limit.DAILY_LOSS_ATOMS: _ATOMS,
+    Limit.CVAR_ATOMS: Bounds(0, 1 << 58),
+    Limit.DAILY_LOSS_BP: _SHARE,
+    Limit.DRAWDOWN_SOFT_BP: _SHARE,
+    Limit.DRAWDOWN_HARD_BP: _SHARE,
+    Limit.LEVERAGE_BP: _MULTIPLE,
+    Limit.CONCENTRATION_BP: _MULTIPLE,
+    Limit.CORRELATION_BP: _SHARE,
+    Limit.RESULTS_AGE_NS: Bounds(1_000_000, 3_600_000_000_000),
 }
 
 # The checks of a NEW or REPLACE in the order they are made, and the codes each can give; the first refusal ends it.
@@ -86,10 +108,16 @@ CHECKS: tuple[tuple[str, tuple[Refusal, ...]], ...] = (
     ("value", (Refusal.ARITHMETIC_OVERFLOW, Refusal.ORDER_VALUE, Refusal.ORDER_VALUE_TOO_SMALL)),
     ("reduce_only", (Refusal.REDUCE_ONLY,)),
     ("exposure", (Refusal.ARITHMETIC_OVERFLOW, Refusal.NO_REFERENCE_PRICE)),
-    ("position", (Refusal.ARITHMETIC_OVERFLOW, Refusal.POSITION_LIMIT)),
-    ("gross_notional", (Refusal.ARITHMETIC_OVERFLOW, Refusal.GROSS_NOTIONAL)),
+    ("position", (Refusal.ARITHMETIC_OVERFLOW, Refusal.POSITION_LIMIT, Refusal.CONCENTRATION)),
+    (
+        "gross_notional",
+        (Refusal.ARITHMETIC_OVERFLOW, Refusal.RISK_STALE, Refusal.LEVERAGE, Refusal.GROSS_NOTIONAL),
+    ),
+    ("correlation", (Refusal.CORRELATION,)),
+    ("drawdown_soft", (Refusal.DRAWDOWN_SOFT,)),
     ("open_orders", (Refusal.OPEN_ORDERS,)),
-    ("daily_loss", (Refusal.DAILY_LOSS,)),
+    ("daily_loss", (Refusal.DAILY_LOSS, Refusal.DRAWDOWN_HARD)),
     ("repeated_order", (Refusal.REPEATED_ORDER,)),
+    ("cvar", (Refusal.ARITHMETIC_OVERFLOW, Refusal.CVAR_UNDECIDED, Refusal.CVAR_LIMIT)),
     ("message_rate", (Refusal.MESSAGE_RATE,)),
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.risk.config import RiskSettings
 from engine.risk.limits import CHECKS, Limit
-from ipc.instruments import Contract
+from ipc.instruments import ATOMS_PER_UNIT, Contract
 from ipc.messages import Action, BookState, Command, OrderType, Refusal, Side
 
 DAY_NS = 86_400_000_000_000
@@ -73,6 +73,7 @@ class ReferenceRisk:
     day_start_atoms: int = 0
     cancels_over: int = 0
     suspended: set[int] = field(default_factory=set)
+    equity: int = 0
 
     def __post_init__(self) -> None:
         names = [name.decode() for name in self.instruments["name"]]
@@ -80,6 +81,9 @@ class ReferenceRisk:
         self.own = [self.settings.instrument_values(name) for name in names]
         self.references = [0] * len(names)
         self.passed: list[deque[tuple[int, ...]]] = [deque(maxlen=self.settings.repeat_memory) for _ in names]
+        self.capital = self.settings.capital_quote * ATOMS_PER_UNIT
+        self.peak_profit = 0
+        self.equity = self.capital
         self.orders = Bucket(Fraction(self.settings.order_burst))
         self.cancels = Bucket(Fraction(self.settings.cancel_burst))
 
@@ -132,6 +136,14 @@ class ReferenceRisk:
             Limit.DAILY_LOSS_ATOMS: self.limit[Limit.DAILY_LOSS_ATOMS] + self.daily_profit_atoms(),
         }
 
+    def share_of_equity(self, bp: int) -> int:
+        """So many basis points of the equity as the clock saw it last; a very large number where the limit is off."""
+        return max(self.equity, 0) * bp // 10_000 if bp else _BITS_62
+
+    def floor(self, top: int, bp: int) -> int:
+        """The profit at which so much is lost of the equity that went with the profit `top`."""
+        return top - max(self.capital + top, 0) * bp // 10_000 if bp else -_BITS_62
+
     # -- COMMANDS --
 
     def ring_full(self, full: bool) -> None:
@@ -142,6 +154,8 @@ class ReferenceRisk:
         """Core time goes on; figures are renewed and the day's loss is watched."""
         self._keep_time(now_ns)
         self._mark_held()
+        self.peak_profit = max(self.peak_profit, self.profit_atoms())
+        self.equity = self.capital + self.profit_atoms()
         self._watch_loss()
         self.orders.refill(self.now_ns, self.limit[Limit.ORDER_RATE_PER_S], self.limit[Limit.ORDER_BURST])
         self.cancels.refill(self.now_ns, self.limit[Limit.CANCEL_RATE_PER_S], self.limit[Limit.CANCEL_BURST])
@@ -196,11 +210,24 @@ class ReferenceRisk:
             if account["position_lots"] or account["open_buy_lots"] or account["open_sell_lots"]:
                 self._mark(index)
 
-    def _watch_loss(self) -> bool:
-        if -self.daily_profit_atoms() <= self.limit[Limit.DAILY_LOSS_ATOMS]:
-            return False
-        self.halt_reason = Refusal.DAILY_LOSS
-        return True
+    def _watch_loss(self) -> Refused | None:
+        """The loss that is reached, if one is; it halts."""
+        profit, floors = self.profit_atoms(), self._floors()
+        for code, top in ((Refusal.DAILY_LOSS, self.day_start_atoms), (Refusal.DRAWDOWN_HARD, self.peak_profit)):
+            if profit < floors[code]:
+                self.halt_reason = code
+                return Refused(code, top - profit, top - floors[code])
+        return None
+
+    def _floors(self) -> dict[Refusal, int]:
+        day = self.day_start_atoms
+        return {
+            Refusal.DAILY_LOSS: max(
+                day - self.limit[Limit.DAILY_LOSS_ATOMS], self.floor(day, self.limit[Limit.DAILY_LOSS_BP])
+            ),
+            Refusal.DRAWDOWN_HARD: self.floor(self.peak_profit, self.limit[Limit.DRAWDOWN_HARD_BP]),
+            Refusal.DRAWDOWN_SOFT: self.floor(self.peak_profit, self.limit[Limit.DRAWDOWN_SOFT_BP]),
+        }
 
     def _closes_by_command(self, order: SizedOrder) -> bool:
         return self.flattening and order.reduce_only
@@ -301,22 +328,38 @@ class ReferenceRisk:
         if reached > limit[1]:
             return Refused(Refusal.POSITION_LIMIT, reached, limit[1])
         value = self.worst_value(order.instrument, self._worst_with(order))
-        return Refused(Refusal.POSITION_LIMIT, value, limit[2]) if value > limit[2] and self._adds(order) else None
+        if value > limit[2] and self._adds(order):
+            return Refused(Refusal.POSITION_LIMIT, value, limit[2])
+        highest = self.share_of_equity(self.limit[Limit.CONCENTRATION_BP])
+        return Refused(Refusal.CONCENTRATION, value, highest) if value > highest and self._adds(order) else None
 
     def _check_gross_notional(self, order: SizedOrder) -> Refused | None:
         before = self.worst_value(order.instrument, self.worst_lots(order.instrument))
         gross = self.gross_atoms() - before + self.worst_value(order.instrument, self._worst_with(order))
-        limit = self.limit[Limit.GROSS_NOTIONAL_ATOMS]
+        limit, leverage = self.limit[Limit.GROSS_NOTIONAL_ATOMS], self.share_of_equity(self.limit[Limit.LEVERAGE_BP])
+        if gross > leverage and self._adds(order):
+            return Refused(Refusal.LEVERAGE, gross, leverage)
         return Refused(Refusal.GROSS_NOTIONAL, gross, limit) if gross > limit and self._adds(order) else None
+
+    def _check_correlation(self, order: SizedOrder) -> Refused | None:
+        return None  # needs results of the risk process, as CVaR does: tests/engine/risk/test_results.py
+
+    def _check_cvar(self, order: SizedOrder) -> Refused | None:
+        return None  # its reference is kernels/exposure/reference.py
+
+    def _check_drawdown_soft(self, order: SizedOrder) -> Refused | None:
+        limit, top = self.limit[Limit.DRAWDOWN_SOFT_BP], self.capital + self.peak_profit
+        if self.profit_atoms() >= self._floors()[Refusal.DRAWDOWN_SOFT] or not self._adds(order):
+            return None
+        lost = max(self.peak_profit - (self.equity - self.capital), 0) * 10_000 // top
+        return None if self._closes_by_command(order) else Refused(Refusal.DRAWDOWN_SOFT, lost, limit)
 
     def _check_open_orders(self, order: SizedOrder) -> Refused | None:
         count, limit = int(self.accounts["open_orders"].sum()) + 1, self.limit[Limit.OPEN_ORDERS]
         return Refused(Refusal.OPEN_ORDERS, count, limit) if count > limit else None
 
     def _check_daily_loss(self, order: SizedOrder) -> Refused | None:
-        if self._closes_by_command(order) or not self._watch_loss():
-            return None
-        return Refused(Refusal.DAILY_LOSS, -self.daily_profit_atoms(), self.limit[Limit.DAILY_LOSS_ATOMS])
+        return None if self._closes_by_command(order) else self._watch_loss()
 
     def _check_repeated_order(self, order: SizedOrder) -> Refused | None:
         terms, since_ns = (

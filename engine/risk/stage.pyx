@@ -5,30 +5,33 @@ always pass: they only use up their bucket. engine/risk/reference.py does the sa
 tests/engine/risk holds the two together.
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 from libc.string cimport memset
 from ipc.message cimport (
-    Message, OrderDetail, ACTION_CANCEL, ACTION_NEW, ACTION_QUERY, ACTION_REPLACE, COMMAND_FLATTEN, COMMAND_HALT,
-    COMMAND_RESUME, COMMAND_STOP, FLAG_MORE, KIND_APPROVED, KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL,
-    KIND_RING_FULL, KIND_SIZED,
-    KIND_TIME, KIND_TRADING_STATUS, REFUSAL_DAILY_LOSS, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE,
-    REFUSAL_ORDER_UNKNOWN, SOURCE_CORE, SOURCE_SHIFT,
+    Message, OrderDetail, ACTION_CANCEL, ACTION_NEW, ACTION_QUERY, ACTION_REPLACE, FLAG_LAST, FLAG_MORE, KIND_APPROVED,
+    KIND_COMMAND, KIND_LIMIT, KIND_REFUSAL, KIND_RING_FULL, KIND_RISK_BATCH, KIND_RISK_ROW, KIND_RISK_SCENARIOS,
+    KIND_RISK_VALUE, KIND_SIZED, KIND_TIME, KIND_TRADING_STATUS, REFUSAL_NONE, REFUSAL_ORDER_UNKNOWN, SOURCE_CORE,
+    SOURCE_SHIFT,
 )
-from engine.stage cimport AccountView, BookView, Outbox, RiskView, Stage, View, emit, view_of
+from engine.stage cimport AccountView, BookView, Outbox, ResultView, RiskView, Stage, View, emit, view_of
 from engine.risk.checks cimport (
-    check_book, check_daily_loss, check_exposure, check_gross_notional, check_instrument, check_kill_switch,
-    check_message_rate, check_open_orders, check_order_ring, check_position, check_price, check_quantity,
-    check_reduce_only,
-    check_repeated_order, check_value, loss_is_reached,
+    check_book, check_correlation, check_cvar, check_daily_loss, check_drawdown_soft, check_exposure,
+    check_gross_notional, check_instrument, check_kill_switch, check_message_rate, check_open_orders, check_order_ring,
+    check_position, check_price, check_quantity, check_reduce_only, check_repeated_order, check_value, weigh_cvar,
 )
 from engine.risk.desk cimport (
-    Case, Desk, InstrumentRisk, RiskState, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT,
-    LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST, LIMIT_ORDER_RATE_PER_S,
-    LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, OWN_LIMITS, repeats_of,
+    Batch, Case, Desk, InstrumentRisk, PendingRow, RiskState, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT,
+    LIMIT_CVAR_ATOMS, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST,
+    LIMIT_ORDER_RATE_PER_S, LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, LIMIT_RESULTS_AGE_NS, OWN_LIMITS, REGIMES,
+    repeats_of,
 )
-from engine.risk.exposure cimport measure
-from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, set_rate, whole_messages
+from engine.risk.duties cimport (
+    EVERY_INSTRUMENT, keep_time, set_limits, take_command, take_limit, take_results, watch,
+)
+from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, whole_messages
 from engine.risk.repeats cimport remember_order, repeats_bytes
+from engine.risk.results cimport place_box
+from kernels.exposure.book cimport CvarRow, CvarState
 
 from math import gcd
 
@@ -36,22 +39,23 @@ import numpy as np
 
 from engine.risk.config import RiskSettings
 from engine.risk.limits import ALL_INSTRUMENTS, BOUNDS, PER_INSTRUMENT, Limit
-from ipc.instruments import Contract
+from engine.risk.limits import REGIMES as PYTHON_REGIMES
+from ipc.instruments import ATOMS_PER_UNIT, Contract
 
 INSTRUMENT_RISK_VIEW = np.dtype([(name, "<i8") for name in (
     "numerator", "denominator", "minimum_price_ticks", "maximum_price_ticks", "minimum_quantity_lots",
     "maximum_quantity_lots", "minimum_value_atoms", "is_spot", "order_quantity_lots_limit", "position_lots_limit",
-    "position_value_atoms_limit", "halted", "reference_half_ticks", "position_lots", "open_buy_lots", "open_sell_lots",
-    "cost_tick_lots", "realised_tick_lots", "fees_atoms", "valued_half_ticks", "worst_lots", "worst_value_atoms",
+    "position_value_atoms_limit", "value_cap_atoms", "correlated_side", "halted", "reference_half_ticks",
+    "position_lots", "open_buy_lots", "open_sell_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms", "valued_half_ticks", "worst_lots", "worst_value_atoms",
     "profit_atoms", "fault",
 )])
 assert INSTRUMENT_RISK_VIEW.itemsize == sizeof(InstrumentRisk)
 assert len(Limit) == LIMIT_COUNT and tuple(PER_INSTRUMENT) == (0, 1, 2) and len(PER_INSTRUMENT) == OWN_LIMITS
 assert (Limit.OPEN_ORDERS, Limit.CANCEL_BURST, Limit.DAILY_LOSS_ATOMS) == (
     LIMIT_OPEN_ORDERS, LIMIT_CANCEL_BURST, LIMIT_DAILY_LOSS_ATOMS)
+assert (Limit.CVAR_ATOMS, Limit.RESULTS_AGE_NS, PYTHON_REGIMES) == (LIMIT_CVAR_ATOMS, LIMIT_RESULTS_AGE_NS, REGIMES)
 
-cdef int64_t DAY_NS = 86_400_000_000_000
-cdef uint32_t EVERY_INSTRUMENT = ALL_INSTRUMENTS
+assert EVERY_INSTRUMENT == ALL_INSTRUMENTS
 
 # -- SIZED ---------------------------------------------------------------------------------------------------------
 
@@ -69,9 +73,12 @@ cdef int64_t judge(Desk *desk, Case *case) noexcept nogil:
         or check_exposure(desk, case)
         or check_position(desk, case)
         or check_gross_notional(desk, case)
+        or check_correlation(desk, case)
+        or check_drawdown_soft(desk, case)
         or check_open_orders(desk, case)
         or check_daily_loss(desk, case)
         or check_repeated_order(desk, case)
+        or check_cvar(desk, case)
         or check_message_rate(desk, case)
     )
 
@@ -83,13 +90,13 @@ cdef void count_in(Desk *desk, const Case *case) noexcept nogil:
         repeats_of(desk, case.order.instrument), desk.state.core_time_ns, case.order.side, case.order.price_ticks,
         case.order.quantity_lots)
     desk.view.gross_notional_atoms = case.gross_atoms
-    desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.view.limit[LIMIT_GROSS_NOTIONAL_ATOMS] - case.gross_atoms
+    desk.view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.state.gross_cap_atoms - case.gross_atoms
     desk.view.headroom[LIMIT_OPEN_ORDERS] -= 1
     left = case.instrument.limit[LIMIT_POSITION_LOTS] - case.worst_lots
     if left < desk.view.headroom[LIMIT_POSITION_LOTS]:
         desk.view.headroom[LIMIT_POSITION_LOTS] = left
         desk.view.limit[LIMIT_POSITION_LOTS] = case.instrument.limit[LIMIT_POSITION_LOTS]
-    left = case.instrument.limit[LIMIT_POSITION_VALUE_ATOMS] - case.worst_value_atoms
+    left = case.instrument.value_cap_atoms - case.worst_value_atoms
     if left < desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS]:
         desk.view.headroom[LIMIT_POSITION_VALUE_ATOMS] = left
         desk.view.limit[LIMIT_POSITION_VALUE_ATOMS] = case.instrument.limit[LIMIT_POSITION_VALUE_ATOMS]
@@ -142,90 +149,7 @@ cdef void take_sized(Desk *desk, const Message *order, Outbox *outbox) noexcept 
     verdict.price_ticks = case.limit
     verdict.extra = code
 
-# -- time, commands, limits ----------------------------------------------------------------------------------------
-
-cdef void announce(
-    Desk *desk, const Message *cause, int64_t code, int64_t observed, int64_t limit, Outbox *outbox
-) noexcept nogil:
-    """A REFUSAL of one record that belongs to no order."""
-    cdef Message *refusal = emit(outbox, 1)
-    desk.view.refused[code] += 1
-    if refusal == NULL:
-        return
-    refusal[0] = cause[0]
-    refusal.sequence = 0
-    refusal.kind = KIND_REFUSAL
-    refusal.flags = <uint16_t> (SOURCE_CORE << SOURCE_SHIFT)
-    refusal.order_id = 0
-    refusal.quantity_lots = observed
-    refusal.price_ticks = limit
-    refusal.extra = code
-
-
-cdef void keep_time(Desk *desk, int64_t time_ns) noexcept nogil:
-    """Core time goes only forward; past 00:00 UTC the daily figures start anew (the kill switch stays as it is)."""
-    if time_ns <= desk.state.core_time_ns:
-        return
-    desk.state.core_time_ns = time_ns
-    if time_ns < desk.state.next_day_ns:
-        return
-    measure(desk)
-    desk.state.next_day_ns = (time_ns // DAY_NS + 1) * DAY_NS
-    desk.state.day_start_atoms = desk.state.profit_atoms
-
-
-cdef void watch(Desk *desk, const Message *cause, Outbox *outbox) noexcept nogil:
-    """Renews every figure, orders or none, and throws the kill switch when the day's loss is reached."""
-    cdef int64_t left, limit = desk.view.limit[LIMIT_DAILY_LOSS_ATOMS]
-    measure(desk)
-    refill(&desk.state.orders, desk.state.core_time_ns, desk.view.limit[LIMIT_ORDER_RATE_PER_S],
-           desk.view.limit[LIMIT_ORDER_BURST])
-    refill(&desk.state.cancels, desk.state.core_time_ns, desk.view.limit[LIMIT_CANCEL_RATE_PER_S],
-           desk.view.limit[LIMIT_CANCEL_BURST])
-    left = whole_messages(&desk.state.orders)
-    desk.view.headroom[LIMIT_ORDER_RATE_PER_S] = desk.view.headroom[LIMIT_ORDER_BURST] = left
-    left = whole_messages(&desk.state.cancels)
-    desk.view.headroom[LIMIT_CANCEL_RATE_PER_S] = desk.view.headroom[LIMIT_CANCEL_BURST] = left
-    if loss_is_reached(desk) and not (desk.view.halted and desk.view.halt_reason == REFUSAL_DAILY_LOSS):
-        desk.view.halted = 1
-        desk.view.halt_reason = REFUSAL_DAILY_LOSS
-        announce(desk, cause, REFUSAL_DAILY_LOSS, -desk.view.daily_pnl_atoms, limit, outbox)
-
-
-cdef void take_command(Desk *desk, const Message *message) noexcept nogil:
-    if message.extra == COMMAND_RESUME:
-        desk.view.halted = desk.view.halt_reason = desk.state.flattening = 0
-    elif message.extra in (COMMAND_HALT, COMMAND_STOP, COMMAND_FLATTEN):
-        desk.state.flattening = message.extra == COMMAND_FLATTEN
-        if not desk.view.halted:
-            desk.view.halt_reason = REFUSAL_KILL_SWITCH
-        desk.view.halted = 1
-
-
-cdef void set_limits(Desk *desk) noexcept nogil:
-    set_rate(&desk.state.orders, desk.view.limit[LIMIT_ORDER_RATE_PER_S], desk.view.limit[LIMIT_ORDER_BURST])
-    set_rate(&desk.state.cancels, desk.view.limit[LIMIT_CANCEL_RATE_PER_S], desk.view.limit[LIMIT_CANCEL_BURST])
-
-
-cdef void take_limit(Desk *desk, const Message *message, Outbox *outbox) noexcept nogil:
-    """extra = limit number, price_ticks = its new value; a per-instrument one for message.instrument, or for all."""
-    cdef int64_t number = message.extra, value = message.price_ticks, index
-    if not 0 <= number < LIMIT_COUNT or not desk.bounds[2 * number] <= value <= desk.bounds[2 * number + 1]:
-        announce(desk, message, REFUSAL_LIMIT_IMPOSSIBLE, value, number, outbox)
-        return
-    if number >= OWN_LIMITS:
-        desk.view.limit[number] = value
-        set_limits(desk)
-    elif message.instrument < desk.instrument_count:
-        desk.instruments[message.instrument].limit[number] = value
-    elif message.instrument == EVERY_INSTRUMENT:
-        for index in range(desk.instrument_count):
-            desk.instruments[index].limit[number] = value
-    else:
-        announce(desk, message, REFUSAL_LIMIT_IMPOSSIBLE, message.instrument, desk.instrument_count, outbox)
-        return
-    desk.state.limits_changed += 1
-
+# -- all it takes ---------------------------------------------------------------------------------------------------
 
 cdef int step_risk(void *stage, const Message *message, Outbox *outbox) noexcept nogil:
     cdef Desk *desk = &(<RiskStage> stage).desk
@@ -233,6 +157,11 @@ cdef int step_risk(void *stage, const Message *message, Outbox *outbox) noexcept
     if message.kind == KIND_SIZED:
         if message.flags & FLAG_MORE:
             take_sized(desk, message, outbox)
+        return 0
+    if message.kind in (KIND_RISK_BATCH, KIND_RISK_VALUE, KIND_RISK_ROW, KIND_RISK_SCENARIOS):
+        take_results(desk, message, outbox)
+        if message.kind == KIND_RISK_BATCH and message.flags & FLAG_LAST:
+            watch(desk, message, outbox)
         return 0
     if message.kind == KIND_TRADING_STATUS:
         if message.instrument < desk.instrument_count:
@@ -268,6 +197,7 @@ cdef class RiskStage(Stage):
         self.desk.repeats_stride = repeats_bytes(settings.repeat_memory)
         self._wire(book_view, account_view, strategy_account_view)
         self._take_memory()
+        self._take_result_memory(settings.scenarios)
         self._set_instruments(instruments, settings)
         cdef int64_t number
         for number, value in enumerate(settings.values()):
@@ -280,12 +210,39 @@ cdef class RiskStage(Stage):
         self._wired = (book_view, account_view, strategy_account_view, bounds)
         self.desk.state.orders.credit = settings.order_burst * CREDIT_PER_MESSAGE
         self.desk.state.cancels.credit = settings.cancel_burst * CREDIT_PER_MESSAGE
+        self._set_results(settings)
         set_limits(&self.desk)
         self.add_step("step", step_risk, (
             <uint64_t> 1 << KIND_SIZED | <uint64_t> 1 << KIND_TIME | <uint64_t> 1 << KIND_COMMAND
-            | <uint64_t> 1 << KIND_LIMIT | <uint64_t> 1 << KIND_TRADING_STATUS | <uint64_t> 1 << KIND_RING_FULL), False)
+            | <uint64_t> 1 << KIND_LIMIT | <uint64_t> 1 << KIND_TRADING_STATUS | <uint64_t> 1 << KIND_RING_FULL
+            | <uint64_t> 1 << KIND_RISK_BATCH | <uint64_t> 1 << KIND_RISK_VALUE | <uint64_t> 1 << KIND_RISK_ROW
+            | <uint64_t> 1 << KIND_RISK_SCENARIOS), False)
         self.add_view("view", self.desk.view, sizeof(RiskView), 1)
         self.add_view("instruments", self.desk.instruments, sizeof(InstrumentRisk), self.desk.instrument_count)
+        self.add_view("results", self.desk.results, sizeof(ResultView), self.desk.instrument_count)
+
+    def restore(self, dict blocks):
+        Stage.restore(self, blocks)
+        self.desk.cvar.losses = self.desk.scenarios[self.desk.batch.active]  # which of the two lies in the blocks
+
+    cdef int _set_results(self, settings) except -1:
+        cdef int64_t index
+        cdef Desk *desk = &self.desk
+        desk.capital_atoms = settings.capital_quote * ATOMS_PER_UNIT
+        desk.view.equity_atoms = desk.view.peak_equity_atoms = desk.capital_atoms
+        desk.view.scale_e6 = 1_000_000
+        desk.view.worst_cvar_atoms = -1
+        desk.view.results_stale = desk.results_expected = settings.results_expected
+        desk.conservative_loss_bp = settings.conservative_loss_bp
+        desk.decides_exactly = settings.cvar_between == "exact"
+        desk.volatility_ratio_limit_e6 = settings.volatility_ratio_limit_bp * 100
+        desk.regimes = len(settings.regime_scale_bp)
+        for index, scale in enumerate(settings.regime_scale_bp):
+            desk.regime_scale_e6[index] = scale * 100
+        desk.cvar.tail = settings.tail_scenarios
+        desk.weigh_cvar = weigh_cvar
+        desk.place_box = place_box
+        return 0
 
     cdef int _wire(self, book_view, account_view, strategy_account_view) except -1:
         cdef View *book = view_of(book_view)
@@ -310,6 +267,24 @@ cdef class RiskStage(Stage):
         self.desk.instruments = <InstrumentRisk *> self.block(
             "instruments", self.desk.instrument_count * sizeof(InstrumentRisk))
         self.desk.repeats = <char *> self.block("repeats", self.desk.instrument_count * self.desk.repeats_stride)
+        return 0
+
+    cdef int _take_result_memory(self, int64_t scenarios) except -1:
+        """Of the results and the CVaR book; the scenarios twice, for the batch that counts and the one that comes."""
+        cdef Desk *desk = &self.desk
+        cdef int64_t count = desk.instrument_count
+        desk.results = <ResultView *> self.block("results", count * sizeof(ResultView))
+        desk.batch = <Batch *> self.block("batch", sizeof(Batch))
+        desk.pending = <PendingRow *> self.block("pending", count * sizeof(PendingRow))
+        desk.largest = <double *> self.block("largest", count * sizeof(double))
+        desk.scenarios[0] = <double *> self.block("scenarios", count * scenarios * sizeof(double))
+        desk.scenarios[1] = <double *> self.block("next_scenarios", count * scenarios * sizeof(double))
+        desk.cvar.state = <CvarState *> self.block("cvar", sizeof(CvarState))
+        desk.cvar.rows = <CvarRow *> self.block("cvar_rows", count * sizeof(CvarRow))
+        desk.cvar.worst = <double *> self.block("worst", scenarios * sizeof(double))
+        desk.cvar.candidates = <double *> self.block("candidates", scenarios * sizeof(double))
+        desk.cvar.losses = desk.scenarios[0]
+        desk.cvar.instruments, desk.cvar.scenarios = count, scenarios
         return 0
 
     cdef int _set_instruments(self, instruments, settings) except -1:

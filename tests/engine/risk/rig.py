@@ -24,7 +24,7 @@ class Rig:
         self.strategies = market.accounts(list(range(count)))
         generous = {"order_rate_per_s": 1_000, "order_burst": 1_000, "repeated_orders": 100, "repeat_memory": 2_048}
         generous |= {"gross_notional_quote": 10**9, "position_value_quote": 10**9}
-        generous |= {"order_value_quote": 10**8, "daily_loss_quote": 10**6}
+        generous |= {"order_value_quote": 10**8, "daily_loss_quote": 10**6, "capital_quote": 10**9}
         self.stage = market.risk(
             self.instruments, self.books, self.accounts, self.strategies, RiskSettings(**(generous | limits))
         )
