@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from engine.verbs.output import config_option, json_option
+from engine.verbs.output import config_option, json_option, progress
 
 VERBS = {
     "backtest": "Count each method's VaR exceptions, year by year, and test them.",
@@ -44,3 +44,13 @@ def risk(context: click.Context, config_path: str | None, as_json: bool) -> None
         from engine.verbs.risk.limits import show_limits
 
         show_limits(config_path, as_json)
+    elif context.invoked_subcommand in VERBS:
+        say_first_use()
+
+
+def say_first_use() -> None:
+    """To standard error: machine code that is not in the cache yet takes its time."""
+    from kernels import cache_folder
+
+    if not cache_folder().exists():
+        progress("first use of these kernels: compiling them takes up to a minute, once", as_json=False)
