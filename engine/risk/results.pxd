@@ -1,5 +1,5 @@
-# Results of the risk process: a batch is gathered beside the one that counts and takes its place at its end, whole, or is
-# refused whole. Nothing here loops over more than one message, but for the end of a batch.
+# Results of the risk process: a batch is gathered beside the one that counts and takes its place at its end, whole, or
+# is refused whole. Nothing here loops over more than one message, but for the end of a batch.
 from libc.math cimport fabs
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset

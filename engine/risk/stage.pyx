@@ -46,8 +46,8 @@ INSTRUMENT_RISK_VIEW = np.dtype([(name, "<i8") for name in (
     "numerator", "denominator", "minimum_price_ticks", "maximum_price_ticks", "minimum_quantity_lots",
     "maximum_quantity_lots", "minimum_value_atoms", "is_spot", "order_quantity_lots_limit", "position_lots_limit",
     "position_value_atoms_limit", "value_cap_atoms", "correlated_side", "halted", "reference_half_ticks",
-    "position_lots", "open_buy_lots", "open_sell_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms", "valued_half_ticks", "worst_lots", "worst_value_atoms",
-    "profit_atoms", "fault",
+    "position_lots", "open_buy_lots", "open_sell_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms",
+    "valued_half_ticks", "worst_lots", "worst_value_atoms", "profit_atoms", "fault",
 )])
 assert INSTRUMENT_RISK_VIEW.itemsize == sizeof(InstrumentRisk)
 assert len(Limit) == LIMIT_COUNT and tuple(PER_INSTRUMENT) == (0, 1, 2) and len(PER_INSTRUMENT) == OWN_LIMITS
