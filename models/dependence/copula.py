@@ -20,7 +20,7 @@ from models.dependence.correlation import FLOOR, nearest_correlation
 from models.dependence.data import checked
 from models.dependence.standard_errors import invert
 from models.faults import DataFault, Fault
-from models.volatility.health import Health
+from models.health import Health
 
 Floats = NDArray[np.float64]
 LEAST_NU, LARGEST_NU = 1.0, 200.0

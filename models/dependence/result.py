@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.dependence.cpu import correlation_of, dcc_path
-from models.volatility.health import Health
+from models.health import Health
 
 Floats = NDArray[np.float64]
 AT_UNIT_ROOT = 1.0 - 1.1e-6  # the search stops at a persistence of 1 - 1e-6

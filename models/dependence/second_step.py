@@ -24,7 +24,7 @@ from models.dependence.result import Dynamics, judged, next_correlation, path_of
 from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
 from models.dependence.two_step_errors import dynamics_errors, moment_influence
 from models.faults import Fault
-from models.volatility.health import Health
+from models.health import Health
 
 Floats = NDArray[np.float64]
 NONE = np.zeros(0, dtype=np.int64)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.regimes.health import HEALTHY, Health, unhealthy
+from models.health import HEALTHY, Health, unhealthy
 
 Array = NDArray[np.float64]
 NAN = float("nan")

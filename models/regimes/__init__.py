@@ -1,5 +1,6 @@
 """Regimes of a series of returns: hidden Markov model and mixture, published causally; changes detected online."""
 
+from models.health import Health
 from models.regimes.config import RegimeSettings
 from models.regimes.detection import (
     Alarm,
@@ -10,7 +11,6 @@ from models.regimes.detection import (
     bayesian_alarms,
     cusum_alarms,
 )
-from models.regimes.health import Health
 from models.regimes.hidden_markov import HmmFit, fit_hmm, fit_mixture
 from models.regimes.published import (
     FitVersion,

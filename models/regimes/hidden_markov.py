@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels.regimes import cpu
 from models.faults import DataFault, Fault
-from models.regimes.health import HEALTHY, Health, unhealthy
+from models.health import HEALTHY, Health, unhealthy
 from models.regimes.standard_errors import standard_errors_of
 
 Array = NDArray[np.float64]

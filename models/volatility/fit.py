@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.health import Health
 from models.volatility.batch import COVARIANCES, Array, fit_batch
-from models.volatility.health import Health, health_of
+from models.volatility.health import health_of
 from models.volatility.notes import notes_of
 from models.volatility.spec import Spec
 

@@ -2,25 +2,17 @@
 
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.volatility.filters import ewma_filter
+from models.health import Health
 
 OK, NOT_CONVERGED, NOT_STATIONARY, OUT_OF_SCALE, NOT_FITTED = range(5)
 CODES = ("OK", "NOT_CONVERGED", "NOT_STATIONARY", "OUT_OF_SCALE", "NOT_FITTED")
 PERSISTENCE_LIMIT = 0.9999  # a shock's half-life of 6,931 bars: beyond, the level is not estimated at all
 SCALE_LIMIT = 1_000.0  # next variance and mean variance against the mean square of the residuals
 EWMA_DECAY = 0.94  # RiskMetrics (1996)
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """`ok`: the model's own variances are given; else those of EWMA(0.94), for the reason in `code` and `note`."""
-
-    ok: bool
-    code: str
-    note: str
 
 
 def judge(

@@ -28,7 +28,9 @@ MODELS = (*UNIVARIATE, "ccc", "dcc", "hmm")
 )  # fmt: skip
 @click.option("--mean", help='zero, constant (default), var1, or equations such as "honda=L.nissan".')
 @click.option("--errors", type=click.Choice(["normal", "t", "skewt"]), default="normal", show_default=True)
-@click.option("--estimator", type=click.Choice(["two-step", "joint"]), help="ccc: joint, dcc: two-step by default.")
+@click.option(
+    "--estimator", type=click.Choice(["two-step", "joint", "composite"]), help="ccc: joint, dcc: two-step by default."
+)
 @click.option("--states", type=int, default=2, show_default=True, help="Of the hidden Markov model.")
 @click.option("--report", "report_path", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
 @json_option

@@ -1,10 +1,9 @@
 """Whether an estimate may be used, and what was done to it: stable codes first, for people the rest."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """`ok`: the estimate may be used. `code`: stable, upper case, OK when it is. `note`: one line for people."""
 
     ok: bool
