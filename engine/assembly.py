@@ -28,12 +28,16 @@ def cache_folder() -> Path:
 
 
 def pipeline_of(
-    config: Config, instruments: np.ndarray[Any, Any], *, compiled: bool = True, hashing: bool = True
+    config: Config,
+    instruments: np.ndarray[Any, Any],
+    *,
+    compiled: bool = True,
+    hashing: bool = True,
+    results: bool = False,
 ) -> Pipeline:
-    """A pipeline at rest. Raises UserError for a strategy or model that cannot be loaded."""
-    return Pipeline(
-        instruments, config.core(), strategies_of(config, instruments, compiled), models_of(config), hashing=hashing
-    )
+    """A pipeline at rest; `results`: of a run, which has a risk process. Raises UserError for what cannot be loaded."""
+    strategies = strategies_of(config, instruments, compiled)
+    return Pipeline(instruments, config.core(results=results), strategies, models_of(config), hashing=hashing)
 
 
 def strategies_of(config: Config, instruments: np.ndarray[Any, Any], compiled: bool) -> list[BoundStrategy]:
@@ -78,7 +82,7 @@ def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:
     """The pipeline of a recorded or living run, from its manifest. Raises UserError for what cannot be loaded."""
     config = config_of_run(files)
     instruments = np.load(files.instruments)
-    return pipeline_of(config, instruments, compiled=config.run.compiled, hashing=hashing)
+    return pipeline_of(config, instruments, compiled=config.run.compiled, hashing=hashing, results=True)
 
 
 def config_of_run(files: RunFiles) -> Config:

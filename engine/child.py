@@ -20,6 +20,7 @@ PROCESSES = {
     "core": ("engine.core_process", "CoreProcessSettings"),
     "feed": ("engine.feed.process", "FeedProcessSettings"),
     "inference": ("engine.inference_process", "InferenceProcessSettings"),
+    "risk": ("engine.risk_process", "RiskProcessSettings"),
     "follower": ("engine.replay.follower", "FollowerSettings"),
 }
 

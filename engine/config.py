@@ -24,6 +24,7 @@ from engine.gateway.config import GatewaySettings
 from engine.gateway.fill_models import FillModels
 from engine.journal.config import JournalSettings
 from engine.risk.config import RiskSettings
+from engine.risk_models.config import RiskProcessConfig
 from engine.sizing.config import SizingSettings
 from engine.strategy.config import StrategySettings
 
@@ -107,6 +108,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    risk_process: RiskProcessConfig = RiskProcessConfig()
     models: tuple[str, ...] = (
         "linear",
     )  # forecast slots: shipped names or model folders; the first active one answers
@@ -121,15 +123,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                     f"({', '.join(self.instruments)})"
                 )
 
-    def core(self) -> CoreSettings:
-        """The part that decides what a run computes."""
+    def core(self, *, results: bool = False) -> CoreSettings:
+        """The part that decides what a run computes. results: whether a risk process is to be expected beside it."""
+        risk = msgspec.structs.replace(self.risk, results_expected=results and self.risk_process.enabled)
         return CoreSettings(
             book=self.book,
             features=self.features,
             forecast=self.forecast,
             strategy=self.strategy,
             sizing=tuple(choice.sizing for choice in self.strategies for _ in range(choice.copies)),
-            risk=self.risk,
+            risk=risk,
             execution=self.execution,
         )
 

@@ -123,6 +123,7 @@ def make_loop(
         (Source.REPORTS, "reports"),
         (Source.COMMANDS, "commands"),
         (Source.RESULTS, "results"),
+        (Source.RISK, "risk"),
         (Source.MARKET, "market"),
     ):
         ring = Ring.attach(files.ring(name))

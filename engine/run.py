@@ -29,6 +29,7 @@ from engine.journal.process import JournalProcessSettings, drain
 from engine.journal.status import JournalState, JournalStatus
 from engine.orphans import end_orphans
 from engine.replay.follower import FollowerSettings
+from engine.risk_process import RiskProcessSettings
 from engine.run_files import RunFiles, new_run_id, run_files
 from engine.supervisor import Child, Supervisor, make_segments, ready_line, shared_memory_bytes
 from engine.telemetry import systemd
@@ -139,6 +140,7 @@ class Run:
             ),
             *self._inference(common),  # before the feed: it needs the first snapshot, as the core does
             Child("feed", lambda: self._feed_settings(common), files.counters("feed").exists),
+            *self._risk(common),
             Child(
                 "follower",
                 lambda: FollowerSettings(**common, interval_s=config.run.snapshot_interval_s),
@@ -153,6 +155,13 @@ class Run:
             return []
         counters = self.files.counters("inference")
         return [Child("inference", lambda: InferenceProcessSettings(**common, epoch=self.epoch), counters.exists)]
+
+    def _risk(self, common: dict[str, Any]) -> list[Child]:
+        """The risk process: nobody waits for it, and its death is no reason to stop."""
+        if not self.config.risk_process.enabled:
+            return []
+        settings = RiskProcessSettings(**common, epoch=self.epoch)
+        return [Child("risk", lambda: settings, lambda: True, vital=False)]
 
     def _journal_settings(self) -> JournalProcessSettings:
         return JournalProcessSettings(

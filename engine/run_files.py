@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 
-RINGS = ("market", "orders", "reports", "commands", "results", "journal")
+RINGS = ("market", "orders", "reports", "commands", "results", "risk", "journal")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
     exchange (if built in) -> journal -> gateway -> core -> feed     and beside them the follower, which makes snapshots
 
+The risk process is not vital: trading goes on without it, and it is started again for ever, ever more slowly.
+
 A process that dies is started again, at most RESTARTS times in RESTART_WINDOW_S; beyond that the run halts, visibly.
 The halt word in shared memory is the supervisor's: the gateway reads it before each send, so it also stops a core that
 hangs.
@@ -26,6 +28,7 @@ from engine.config import Config
 from engine.errors import Exit, UserError
 from engine.gateway.halt import HaltWord
 from engine.orphans import started_ticks
+from engine.risk_models.batch import records_of_batch
 from engine.run_files import RunFiles
 from engine.telemetry import systemd
 from ipc.bus import Heartbeat, Subscriber
@@ -34,6 +37,7 @@ from ipc.ring import Ring
 
 RESTARTS = 5
 RESTART_WINDOW_S = 60.0
+FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0  # of a process that is not vital
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 STALL_LIMIT_S = 5.0  # a process whose heart does not beat for so long is taken for hung: killed and started again
@@ -51,11 +55,13 @@ class Child:
     settings: Callable[[], msgspec.Struct]  # asked at each start
     ready: Callable[[], bool]
     restart: bool = True  # False: its death ends the run
+    vital: bool = True  # False: trading goes on without it; started again for ever, ever more slowly
     process: subprocess.Popen[bytes] | None = None
     log: IO[bytes] | None = None
     started_s: float = 0.0
     deaths_s: deque[float] = field(default_factory=deque)
     restarts: int = 0
+    again_s: float = 0.0  # not vital and dead: when it is started again; 0: not yet decided
     cores: frozenset[int] | None = None  # None: wherever the kernel likes
 
     @property
@@ -121,7 +127,8 @@ class Supervisor:
         """Whether every child lives and the core's heart beats: what feeds the watchdog."""
         now = time.monotonic()
         core = self._beats.get("core")
-        return all(child.alive for child in self.children) and core is not None and now - core[0] < STALL_LIMIT_S
+        vital = all(child.alive for child in self.children if child.vital)
+        return vital and core is not None and now - core[0] < STALL_LIMIT_S
 
     def halt(self, reason: str) -> None:
         """No new order leaves the gateway from now on, whatever the core does."""
@@ -217,16 +224,28 @@ class Supervisor:
             lines = []
         return lines[-1] if lines else f"no word; see {self.files.log(child.name)}"
 
+    def _wait_longer(self, child: Child, now: float) -> bool:
+        """Whether one that is not vital stays dead for now: after its n-th death of late for 0.5 s times 2**(n - 1)."""
+        if child.again_s == 0.0:
+            child.deaths_s.append(now)
+            while child.deaths_s and now - child.deaths_s[0] > RESTART_WINDOW_S:
+                child.deaths_s.popleft()
+            child.again_s = now + min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** (len(child.deaths_s) - 1))
+        return now < child.again_s
+
     def _revive(self, child: Child, now: float) -> None:
         assert child.process is not None
         code = child.process.returncode
+        if not child.vital:
+            if not self._wait_longer(child, now):
+                self._start_again(child, code)
+            return
         if self.halted is not None and code == Exit.INTEGRITY:
             return
         child.deaths_s.append(now)
         while child.deaths_s and now - child.deaths_s[0] > RESTART_WINDOW_S:
             child.deaths_s.popleft()
-        self._beats.pop(child.name, None)
-        how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}: {self.last_words(child)}"
+        how = self._how(child, code)
         if code == Exit.INTEGRITY or len(child.deaths_s) > RESTARTS:
             if self.halted is None:
                 self.events.append(f"{child.name} {how}")
@@ -236,8 +255,16 @@ class Supervisor:
             self.ended = f"{child.name} {how}"
             self.events.append(self.ended)
             return
+        self._start_again(child, code)
+
+    def _how(self, child: Child, code: int) -> str:
+        return f"killed by signal {-code}" if code < 0 else f"ended with code {code}: {self.last_words(child)}"
+
+    def _start_again(self, child: Child, code: int) -> None:
+        self._beats.pop(child.name, None)
         child.restarts += 1
-        self.events.append(f"{child.name} {how}; started again ({child.restarts})")
+        child.again_s = 0.0
+        self.events.append(f"{child.name} {self._how(child, code)}; started again ({child.restarts})")
         self._spawn(child)
 
     def _stalled(self, child: Child, now: float) -> bool:
@@ -254,8 +281,15 @@ def make_segments(files: RunFiles, config: Config) -> int:
     Ring.create(files.ring("reports"), REPORT_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("commands"), COMMAND_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("results"), RESULT_RING_RECORDS, lossy=False, epoch=epoch, consumers=("core",))
+    Ring.create(files.ring("risk"), risk_ring_records(config), lossy=False, epoch=epoch, consumers=("core",))
     Ring.create(files.ring("journal"), run.journal_ring_records, lossy=False, epoch=epoch, consumers=("journal",))
     return epoch
+
+
+def risk_ring_records(config: Config) -> int:
+    """Room for four batches of results: while the core is away they are dropped, not waited with."""
+    batch = records_of_batch(len(config.instruments), config.risk.scenarios)
+    return max(1 << 12, 1 << (4 * batch - 1).bit_length())
 
 
 def shared_memory_bytes(config: Config) -> int:
@@ -268,6 +302,7 @@ def shared_memory_bytes(config: Config) -> int:
         REPORT_RING_RECORDS,
         COMMAND_RING_RECORDS,
         RESULT_RING_RECORDS,
+        risk_ring_records(config),
     )
     return sum(rings) * MESSAGE.itemsize + OTHER_SEGMENTS_BYTES
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from ipc.instruments import Contract
 from ipc.messages import MESSAGE, VECTOR_DETAIL, Flag, Kind, RiskMethod, RiskRow, RiskValue
-from kernels.exposure.reference import cvar, marginal_cvar
-from models.market_risk import empirical_var
+from kernels.exposure.reference import cvar, marginal_cvar, value_at_risk
 
 Array = NDArray[np.float64]
 
@@ -88,7 +87,7 @@ def portfolio_values(estimate: Estimate, held: Array, level: float) -> dict[Risk
     losses, pairs = held @ estimate.losses, estimate.correlation[np.triu_indices(len(held), 1)]
     return {
         RiskValue.REGIME: float(estimate.regime),
-        RiskValue.VAR: float(empirical_var(losses, level)),
+        RiskValue.VAR: value_at_risk(losses, level),
         RiskValue.CVAR: cvar(losses, level),
         RiskValue.CORRELATION_MEAN: float(pairs.mean()) if len(pairs) else 0.0,
         RiskValue.CORRELATION_LARGEST: float(pairs[np.argmax(np.abs(pairs))]) if len(pairs) else 0.0,

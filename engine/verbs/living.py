@@ -21,10 +21,10 @@ from engine.telemetry.refusal_counts import refusals, without_refusals
 from engine.telemetry.views import ViewsReader
 from ipc.counters import Counters
 from ipc.instruments import ATOMS_PER_UNIT, from_units
-from ipc.messages import BookReason, BookState, Refusal
+from ipc.messages import BookReason, BookState, Refusal, RiskMethod
 from ipc.segment import SegmentError
 
-COUNTED = ("core", "gateway", "feed")  # processes with counters
+COUNTED = ("core", "gateway", "feed", "risk")  # processes with counters
 OLD_VIEWS_S = 3.0  # the core shows itself ten times a second
 
 
@@ -103,6 +103,7 @@ def status(living: LivingRun) -> dict[str, Any]:
         "processes": [shown(process) for process in living.note["processes"]],
         "refusals": refusals(counters.get("core", {})),
         "limits": limits(risk),
+        "risk_results": risk_results(risk),
         "latencies": latencies,
         "counters": {process: without_refusals(values) for process, values in counters.items()},
         "journal": journal_status(living.files),
@@ -139,6 +140,31 @@ def instrument_status(instrument: np.void, book: np.void, account: np.void) -> d
         "open_orders": int(account["open_orders"]),
         "sent": int(account["sent"]),
         "fills": int(account["fills"]),
+    }
+
+
+def risk_results(risk: np.void) -> dict[str, Any] | None:
+    """What the core knows of the risk process: version, age, what it says. None where nothing came and none is due."""
+    version = int(risk["results_version"])
+    if version == 0 and not risk["results_stale"]:
+        return None
+    return {
+        "version": version,
+        "age_ms": int(risk["results_age_ns"]) / 1e6,
+        "stale": bool(risk["results_stale"]),
+        "refused": int(risk["results_refused"]),
+        "method": RiskMethod(int(risk["results_method"])).name if version else None,
+        "regime": int(risk["regime"]),
+        "var": int(risk["var_atoms"]) / ATOMS_PER_UNIT,
+        "cvar": int(risk["cvar_atoms"]) / ATOMS_PER_UNIT,
+        "worst_cvar": int(risk["worst_cvar_atoms"]) / ATOMS_PER_UNIT if risk["worst_cvar_atoms"] >= 0 else None,
+        "correlation_mean": int(risk["correlation_mean_e6"]) / 1e6,
+        "correlation_largest": int(risk["correlation_largest_e6"]) / 1e6,
+        "volatility_ratio": int(risk["volatility_ratio_e6"]) / 1e6,
+        "quality": int(risk["quality_e6"]) / 1e6,
+        "limits_scale": int(risk["scale_e6"]) / 1e6,
+        "equity": int(risk["equity_atoms"]) / ATOMS_PER_UNIT,
+        "peak_equity": int(risk["peak_equity_atoms"]) / ATOMS_PER_UNIT,
     }
 
 

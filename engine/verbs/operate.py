@@ -78,6 +78,7 @@ def status_text(result: dict[str, Any]) -> str:
         latency_text(result["latencies"]),
         "",
         "tightest limits  " + ", ".join(f"{row['name']} {row['share_left']:.0%} left" for row in tightest(result)),
+        "risk results     " + risk_results_text(result["risk_results"]),
         "refusals         " + refusals_text(result["refusals"]),
         "journal          " + journal_text(result["journal"]),
         *(f"event            {event}" for event in result["events"][-3:]),
@@ -118,6 +119,19 @@ def tightest(result: dict[str, Any]) -> list[dict[str, Any]]:
 def refusals_text(refusals: dict[str, int]) -> str:
     top = sorted(refusals.items(), key=lambda pair: -pair[1])[:REFUSALS_SHOWN]
     return ", ".join(f"{code} {count:,}" for code, count in top) or "none"
+
+
+def risk_results_text(results: dict[str, Any] | None) -> str:
+    if results is None:
+        return "none expected"
+    if results["version"] == 0:
+        return f"NONE YET, {results['age_ms'] / 1e3:,.1f} s since the start: the conservative rule holds"
+    stale = ", TOO OLD: the conservative rule holds" if results["stale"] else ""
+    return (
+        f"version {results['version']:,}, {results['age_ms'] / 1e3:,.1f} s old{stale}, {results['method']}, "
+        f"CVaR {results['cvar']:,.2f}, regime {results['regime']}, limits scaled by {results['limits_scale']:.0%}, "
+        f"{results['refused']:,} refused"
+    )
 
 
 def journal_text(journal: dict[str, Any] | None) -> str:

@@ -20,6 +20,15 @@ def cvar(losses: Vector, level: float) -> float:
     return float((worst[:whole].sum() + part) / tail)
 
 
+def value_at_risk(losses: Vector, level: float) -> float:
+    """Loss at rank (n + 1) level of losses (n,), between two where that is not whole (Hyndman and Fan 1996, type 6)."""
+    ordered = np.sort(losses)
+    rank = min(max((len(losses) + 1) * level, 1.0), float(len(losses)))
+    lower = int(rank)
+    upper = min(lower, len(losses) - 1)
+    return float(ordered[lower - 1] + (rank - lower) * (ordered[upper] - ordered[lower - 1]))
+
+
 def tail_count(scenarios: int, level: float) -> float:
     """Scenarios in the tail, cleaned of what a double makes of 1 - 0.99."""
     return round((1.0 - level) * scenarios, 9)

@@ -1,0 +1,200 @@
+"""The risk process: looks at the core's views, estimates what the book can lose, publishes it as a batch of messages.
+
+It is a reader of the core's views in shared memory (mids and positions of one instant, ten times a second) and the one
+writer of the risk ring. It holds nobody up: a view that is not there is looked for again, and a batch for which the
+ring has no room is dropped (counted). docs/decisions/0071-pretrade-cvar.md says why it reads no gated ring. Whatever
+becomes of it, the core goes on: by the last results until they are too old, then by the conservative rule.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from engine import assembly, clock
+from engine.config import Config
+from engine.errors import UserError
+from engine.risk_models.bars import Bars, half_ticks
+from engine.risk_models.batch import Holdings, batch
+from engine.risk_models.estimate import Estimator
+from engine.run_files import RunFiles
+from engine.telemetry.views import ViewsReader
+from ipc.bus import Heartbeat, Publisher
+from ipc.counters import Counters
+from ipc.messages import Kind, RiskMethod
+from ipc.ring import Ring, RingFull
+from ipc.segment import SegmentError
+from kernels.device import GpuMissing, gpu
+
+COUNTERS = ("bars", "missing_bars", "batches", "dropped", "refits", "version", "method", "notes")
+HISTOGRAMS = ("estimate", "refit")
+LOOK_S = 0.1
+HEARTBEAT_NS = 250_000_000
+PRICE_MOVE = 0.01  # of a mid since the last batch: as good a reason for a new one as a fill
+
+
+class RiskProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All else stands in the run's configuration. `nan_versions`: tests, batches that are published with a NaN."""
+
+    run_id: str
+    directory: str
+    shared: str
+    epoch: int
+    nan_versions: tuple[int, int] = (0, 0)  # from, and up to but not including
+
+
+def main(settings: RiskProcessSettings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises UserError, SegmentError."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    files = RunFiles(settings.run_id, Path(settings.directory), Path(settings.shared))
+    config = assembly.config_of_run(files)
+    os.nice(config.risk_process.niceness)
+    try:
+        gpu(config.risk_process.gpu)
+    except GpuMissing as error:
+        raise UserError(f"risk: {error}") from None
+    process = RiskProcess(files, settings, config)
+    while not stop.wait(LOOK_S):
+        process.turn()
+    process.close()
+
+
+class RiskProcess:
+    """One turn looks at the views, closes bars, refits on schedule, and publishes on schedule and on change."""
+
+    def __init__(self, files: RunFiles, settings: RiskProcessSettings, config: Config) -> None:
+        self._files, self._settings, self._config = files, settings, config
+        self._instruments = np.load(files.instruments)
+        count = len(self._instruments)
+        self._bars = Bars(count, config.risk_process.bar_s)
+        self._estimator = Estimator(count, config.risk.scenarios, config.risk_process)
+        self._mids = np.zeros(count, dtype=np.int64)  # the last valid ones
+        self._published: Holdings | None = None
+        self._next_publish_s = self._earliest_publish_s = 0.0
+        self._next_refit_s = time.monotonic() + config.risk_process.refit_s
+        self._producer = Ring.attach(files.ring("risk")).producer()
+        path = files.counters("risk")
+        self._counters = (
+            Counters.reopen(path)
+            if path.exists()
+            else Counters.create(path, epoch=settings.epoch, counters=COUNTERS, histograms=HISTOGRAMS)
+        )
+        self._version = self._counters.value("version")  # goes on where the one before was
+        self._views: ViewsReader | None = None
+        self._health = Publisher(files.health_socket)
+        self._beats, self._next_beat_ns = 0, 0
+
+    # -- COMMANDS --
+
+    def turn(self) -> None:
+        """One look. Bounded but for a refit, during which the last results grow older."""
+        row = self._look()
+        if row is not None:
+            self._take(row)
+        self._beat()
+
+    def close(self) -> None:
+        """Gives the risk ring back."""
+        self._producer.close()
+        self._counters.close()
+        self._health.close()
+
+    def _look(self) -> np.void | None:
+        try:
+            self._views = self._views or ViewsReader(self._files.views)
+            row = self._views.read()
+        except SegmentError:
+            return None
+        if row is not None and clock.utc_ns() - int(row["head"]["time_ns"]) > 1_000_000_000:
+            self._views = None  # a core that was started again makes a file of its own
+            return None
+        return row
+
+    def _take(self, row: np.void) -> None:
+        time_ns, mids = int(row["head"]["time_ns"]), half_ticks(row["book"])
+        self._mids = np.where(mids > 0, mids, self._mids)
+        before = self._bars.closed
+        for returns in self._bars.look(time_ns, mids):
+            self._estimator.add(returns)
+        self._counters.increase("bars", self._bars.closed - before)
+        self._counters.set("missing_bars", self._bars.missing)
+        self._refit()
+        holdings = Holdings(np.array(row["instruments"]["position_lots"]), self._mids.copy())
+        if self._mids.all() and self._is_due(holdings):
+            self._publish(time_ns, holdings)
+
+    def _refit(self) -> None:
+        if time.monotonic() < self._next_refit_s:
+            return
+        self._next_refit_s = time.monotonic() + self._config.risk_process.refit_s
+        started_ns = clock.utc_ns()
+        if self._estimator.refit():
+            self._counters.increase("refits")
+            self._counters.observe("refit", clock.utc_ns() - started_ns)
+        self._counters.set("notes", len(self._estimator.notes))
+        for note in self._estimator.notes:
+            print(note, file=sys.stderr)
+
+    def _is_due(self, holdings: Holdings) -> bool:
+        now_s = time.monotonic()
+        if now_s >= self._next_publish_s:
+            return True
+        return now_s >= self._earliest_publish_s and self._published is not None and changed(self._published, holdings)
+
+    def _publish(self, time_ns: int, holdings: Holdings) -> None:
+        now_s, settings = time.monotonic(), self._config.risk_process
+        self._next_publish_s, self._earliest_publish_s = now_s + settings.refresh_s, now_s + settings.change_s
+        started_ns = clock.utc_ns()
+        estimate = self._estimator.estimate(time_ns, self._bars.quality)
+        level = self._config.risk.cvar_level_bp / 10_000
+        version = self._version + 1
+        records = batch(version, estimate, holdings, self._instruments, level, clock.utc_ns())
+        if self._settings.nan_versions[0] <= version < self._settings.nan_versions[1]:
+            spoil(records)
+        try:
+            self._producer.send(records)
+        except RingFull:
+            self._counters.increase("dropped")
+            return
+        self._version, self._published = version, holdings
+        self._counters.observe("estimate", clock.utc_ns() - started_ns)
+        self._counters.increase("batches")
+        self._counters.set("version", version)
+        self._counters.set("method", int(estimate.method))
+
+    def _beat(self) -> None:
+        now_ns = clock.utc_ns()
+        if now_ns < self._next_beat_ns:
+            return
+        self._next_beat_ns, self._beats = now_ns + HEARTBEAT_NS, self._beats + 1
+        self._health.publish(
+            Heartbeat(
+                process="risk",
+                pid=os.getpid(),
+                epoch=self._settings.epoch,
+                number=self._beats,
+                time_ns=now_ns,
+                state=RiskMethod(self._counters.value("method")).name if self._version else "starting",
+                progress=self._version,
+            )
+        )
+
+
+def changed(before: Holdings, now: Holdings) -> bool:
+    """Whether a position is another, or a mid has moved by PRICE_MOVE."""
+    moved = np.abs(now.half_ticks - before.half_ticks) > PRICE_MOVE * before.half_ticks
+    return bool((now.lots != before.lots).any() or moved.any())
+
+
+def spoil(records: np.ndarray[Any, Any]) -> None:
+    """A NaN in place of a volatility: what a broken estimate would publish."""
+    at = int(np.flatnonzero(records["kind"] == Kind.RISK_ROW)[0])
+    records["extra"][at] = np.array([np.nan]).view(np.int64)[0]
