@@ -82,6 +82,7 @@ def eager_config(
             repeated_orders=1_000,
             repeat_memory=1_024,
             daily_loss_quote=10_000_000,
+            capital_quote=1_000_000_000,
         ),
         execution=ExecutionSettings(ack_timeout_ms=500),
         strategies=(StrategyChoice(name=str(STRATEGY)),),

@@ -1,0 +1,114 @@
+"""The risk process killed, frozen, returning NaN: trading goes on by the conservative rule, visibly; it recovers."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine import run as run_module
+from engine import supervisor
+from engine.config import Config
+from engine.replay.replay import replay
+from engine.risk_process import RiskProcessSettings
+from engine.verbs.living import LivingRun as Shown
+from engine.verbs.living import status
+from engine.verbs.operate import status_text
+from ipc.messages import Refusal
+from tests.recovery.living_run import LivingRun, eager_config, shared_memory
+
+pytestmark = pytest.mark.recovery
+AGE_MS = 1_500
+
+
+def config(folder: Path, shared: Path, seed: int) -> Config:
+    chosen = eager_config(folder, shared, seed=seed)
+    return msgspec.structs.replace(chosen, risk=msgspec.structs.replace(chosen.risk, results_age_ms=AGE_MS))
+
+
+def risk(run: LivingRun) -> Any:
+    row = run.views()
+    return None if row is None else row["risk"]
+
+
+def fresh(run: LivingRun, beyond: int = 0) -> bool:
+    row = risk(run)
+    return row is not None and row["results_version"] > beyond and not row["results_stale"]
+
+
+def stale(run: LivingRun) -> bool:
+    row = risk(run)
+    return row is not None and bool(row["results_stale"]) and row["refused"][Refusal.RISK_STALE] > 0
+
+
+def shown(run: LivingRun) -> dict[str, Any]:
+    """What `bot4 status` says."""
+    note = msgspec.json.decode(run.files.processes.read_bytes())
+    result = status(Shown(run.files, run_module.read_manifest(run.files.directory), note))
+    assert "risk results" in status_text(result)
+    return result
+
+
+def trades_on_while_stale(run: LivingRun) -> None:
+    run.watch_until(lambda: stale(run))
+    before = run.orders()
+    result = shown(run)
+    assert result["risk_results"]["stale"]
+    assert result["risk_results"]["age_ms"] > AGE_MS
+    assert result["refusals"]["RISK_STALE"] >= 1
+    run.watch_until(lambda: run.orders() >= before + 10)
+    assert result["halted"] is None
+
+
+def recovers(run: LivingRun, beyond: int) -> None:
+    run.watch_until(lambda: fresh(run, beyond))
+    run.await_orders(10)
+    assert not shown(run)["risk_results"]["stale"]
+
+
+def replays(run: LivingRun) -> None:
+    run.settle()
+    assert replay(run.finish())["identical"]
+
+
+def test_killed_it_is_started_again_and_meanwhile_trading_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_S", 3.0)  # longer than results live
+    with shared_memory() as shared, LivingRun.started(config(tmp_path, shared, 21), monkeypatch) as run:
+        run.watch_until(lambda: fresh(run))
+        version = int(risk(run)["results_version"])
+        run.kill("risk")
+        trades_on_while_stale(run)
+        recovers(run, version)
+        assert run.run.supervisor.child("risk").restarts == 1
+        assert any(event.startswith("risk killed by signal 9; started again") for event in run.run.supervisor.events)
+        replays(run)
+
+
+def test_frozen_its_results_grow_too_old_and_thawed_they_count_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shared_memory() as shared, LivingRun.started(config(tmp_path, shared, 22), monkeypatch) as run:
+        run.watch_until(lambda: fresh(run))
+        version = int(risk(run)["results_version"])
+        os.kill(run.pid("risk"), signal.SIGSTOP)
+        trades_on_while_stale(run)
+        os.kill(run.pid("risk"), signal.SIGCONT)
+        recovers(run, version)
+        replays(run)
+
+
+def test_returning_nan_every_batch_is_refused_until_a_good_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "RiskProcessSettings", partial(RiskProcessSettings, nan_versions=(4, 24)))
+    with shared_memory() as shared, LivingRun.started(config(tmp_path, shared, 23), monkeypatch) as run:
+        trades_on_while_stale(run)
+        assert shown(run)["refusals"]["RISK_RESULT_INVALID"] >= 1
+        assert shown(run)["risk_results"]["version"] == 3
+        recovers(run, 23)
+        replays(run)
