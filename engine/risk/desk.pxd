@@ -75,6 +75,9 @@ cdef struct RiskState:
     int64_t limits_changed
     int64_t start_time_ns      # first core time seen
     int64_t peak_profit_atoms
+    int64_t seen_profit_atoms  # of which the caps and what is left are
+    int64_t seen_gross_atoms
+    int64_t capital_seen       # 0: they are to be renewed whatever was seen
     int64_t daily_floor_atoms  # profit below which the day's loss is reached, by either limit
     int64_t hard_floor_atoms   # profit below which the hard drawdown is reached
     int64_t soft_floor_atoms

@@ -5,7 +5,7 @@ from ipc.message cimport (
     REFUSAL_DAILY_LOSS, REFUSAL_DRAWDOWN_HARD, REFUSAL_NONE, SIDE_ASK, SIDE_BID, SIDE_NONE, RISK_VALUE_QUALITY,
     RISK_VALUE_REGIME, RISK_VALUE_VOLATILITY_RATIO,
 )
-from engine.checked cimport add_overflows, share_overflows
+from engine.checked cimport multiply_overflows, share_overflows
 from engine.stage cimport RiskView
 from engine.risk.desk cimport (
     Desk, LIMIT_CONCENTRATION_BP, LIMIT_CORRELATION_BP, LIMIT_CVAR_ATOMS, LIMIT_DAILY_LOSS_ATOMS, LIMIT_DAILY_LOSS_BP,
@@ -30,6 +30,8 @@ cdef inline int64_t share_of(int64_t atoms, int64_t part, int64_t whole) noexcep
     cdef int64_t share
     if atoms <= 0:
         return 0
+    if whole > 0 and not multiply_overflows(atoms, part, &share):  # the usual case: no 128-bit division
+        return share // whole
     return UNLIMITED if share_overflows(atoms, part, whole, &share) else share
 
 cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
@@ -49,10 +51,11 @@ cdef inline int64_t loss_code(const Desk *desk) noexcept nogil:
 # -- COMMANDS --
 
 cdef inline void set_floors(Desk *desk) noexcept nogil:
-    """After the peak, the day, or a limit has changed."""
+    """After the peak, the day, or a limit has changed; the rest follows with the next look."""
     cdef RiskState *state = desk.state
     cdef RiskView *view = desk.view
     cdef int64_t day = state.day_start_atoms - view.limit[LIMIT_DAILY_LOSS_ATOMS]
+    state.capital_seen = 0
     state.daily_floor_atoms = floor_below(state.day_start_atoms, desk.capital_atoms, view.limit[LIMIT_DAILY_LOSS_BP])
     if day > state.daily_floor_atoms:
         state.daily_floor_atoms = day
@@ -87,13 +90,14 @@ cdef inline void set_correlated_side(Desk *desk, int64_t index) noexcept nogil:
 cdef inline void scale_limits(Desk *desk) noexcept nogil:
     """After new results or a change of limits."""
     cdef int64_t index, scale = desk.view.scale_e6
+    desk.state.capital_seen = 0
     for index in range(desk.instrument_count):
         desk.instruments[index].value_cap_atoms = share_of(
             desk.instruments[index].limit[LIMIT_POSITION_VALUE_ATOMS], scale, ONE_E6)
         set_correlated_side(desk, index)
 
 cdef inline void set_caps(Desk *desk) noexcept nogil:
-    """Renews what depends on equity, the age of the results and the scale. O(1), each millisecond."""
+    """Renews what depends on equity, limits, their scale, and whether results count. O(1)."""
     cdef RiskState *state = desk.state
     cdef RiskView *view = desk.view
     cdef int64_t leverage = view.limit[LIMIT_LEVERAGE_BP], concentration = view.limit[LIMIT_CONCENTRATION_BP]
@@ -112,19 +116,25 @@ cdef inline void set_caps(Desk *desk) noexcept nogil:
 cdef inline void age_results(Desk *desk) noexcept nogil:
     """How old the results are: since the newest market data they know, or since the run began where there are none."""
     cdef RiskView *view = desk.view
-    cdef int64_t since = view.results_time_ns
+    cdef int64_t since = view.results_time_ns, stale
     if view.results_version == 0:
         since = desk.state.start_time_ns
     view.results_age_ns = desk.state.core_time_ns - since if desk.state.core_time_ns > since else 0
     view.headroom[LIMIT_RESULTS_AGE_NS] = view.limit[LIMIT_RESULTS_AGE_NS] - view.results_age_ns
-    view.results_stale = desk.results_expected and (
-        view.results_version == 0 or view.headroom[LIMIT_RESULTS_AGE_NS] < 0)
+    stale = desk.results_expected and (view.results_version == 0 or view.headroom[LIMIT_RESULTS_AGE_NS] < 0)
+    if stale != view.results_stale:
+        view.results_stale = stale
+        set_caps(desk)
 
 cdef inline void watch_capital(Desk *desk) noexcept nogil:
     """Equity, its peak and what is left of the limits on it; figures must have been measured."""
     cdef RiskState *state = desk.state
     cdef RiskView *view = desk.view
     cdef int64_t equity, peak, lost
+    if (state.profit_atoms == state.seen_profit_atoms and state.gross_atoms == state.seen_gross_atoms
+            and state.capital_seen):
+        age_results(desk)
+        return
     if state.profit_atoms > state.peak_profit_atoms:
         state.peak_profit_atoms = state.profit_atoms
         set_floors(desk)
@@ -140,3 +150,6 @@ cdef inline void watch_capital(Desk *desk) noexcept nogil:
     view.headroom[LIMIT_LEVERAGE_BP] = view.limit[LIMIT_LEVERAGE_BP] - share_of(state.gross_atoms, 10_000, equity)
     age_results(desk)
     set_caps(desk)
+    state.seen_profit_atoms = state.profit_atoms
+    state.seen_gross_atoms = state.gross_atoms
+    state.capital_seen = 1
