@@ -59,13 +59,23 @@ class Pipeline:
             self.execution.view("report"),
             settings.strategy,
         )
-        self.sizing = SizingStage(instruments, len(strategies), self.features.view(), settings.sizing, FEATURE_NAMES)
         self.risk = RiskStage(
             instruments,
             self.book.view(),
             self.execution.view("instruments"),
             self.execution.view("strategies"),
             settings.risk,
+        )
+        self.sizing = SizingStage(
+            instruments,
+            len(strategies),
+            self.features.view(),
+            settings.sizing,
+            FEATURE_NAMES,
+            forecast=self.forecast.view(),
+            results=self.risk.view("results"),
+            risk=self.risk.view(),
+            accounts=self.execution.view("strategies"),
         )
         self.core = Core(
             [

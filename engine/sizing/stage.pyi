@@ -17,4 +17,9 @@ class SizingStage(Stage):
         features: object = ...,
         settings: Sequence[SizingSettings] = ...,
         feature_names: Sequence[str] = ...,
+        *,
+        forecast: object = ...,
+        results: object = ...,
+        risk: object = ...,
+        accounts: object = ...,
     ) -> None: ...

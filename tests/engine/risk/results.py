@@ -28,7 +28,7 @@ def estimate(shares: np.ndarray, time_ns: int, **fields: Any) -> Estimate:
             {"method": RiskMethod.EWMA, "newest_time_ns": time_ns, "losses": shares, "correlation": correlation}
             | {"volatility": np.full(len(shares), 1e-4)}
             | fields
-        )  # fmt: skip
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""Risk and execution together under a CVaR limit: whatever risk let through, and however it fills, the truth is within."""
+"""Risk and execution together under a CVaR limit: whatever risk let through and however it fills, it holds."""
 
 from typing import Any
 

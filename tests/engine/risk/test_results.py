@@ -174,10 +174,10 @@ def test_cvar_is_refused_with_what_it_would_be_and_the_limit() -> None:
     book = np.array([3_000e7, -1_000e7])
     code, observed, limit = rig.send(quantity_lots=300_000)
     assert (code, limit) == (Refusal.CVAR_LIMIT, 1_000 * QUOTE)
-    truth = reference.true_worst_cvar(losses(), book, book + [3e12, 0], LEVEL)
+    truth = reference.true_worst_cvar(losses(), book, book + np.array([3e12, 0]), LEVEL)
     assert limit < observed <= truth
     assert rig.send(quantity_lots=1_000) == PASSED
-    within = reference.true_worst_cvar(losses(), book, book + [1e10, 0], LEVEL)
+    within = reference.true_worst_cvar(losses(), book, book + np.array([1e10, 0]), LEVEL)
     assert limit - rig.view["headroom"][Limit.CVAR_ATOMS] >= within
 
 
