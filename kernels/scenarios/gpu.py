@@ -1,0 +1,170 @@
+"""Losses of scenario paths on a GPU: kernels.cu by CuPy, called as cpu.py is and with the same bits as its answer.
+
+Nothing here is imported by the CPU way, and CuPy only once a GPU was found. Arrays that are on the device stay there:
+`resident` moves `Draws` and `Process` once, and their losses may be device memory too.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernels.device import GpuMissing, Mode, gpu
+from kernels.scenarios.cpu import Draws, Process
+
+SOURCE = Path(__file__).with_name("kernels.cu")
+OPTIONS = ("--fmad=false", "-std=c++17")  # fused products are written out; nothing else may be fused
+THREADS = 128  # a block, as in kernels.cu
+BLOCKS_AN_SM = 16
+SCRATCH_BYTES = 1 << 30  # most; with more paths than fit, threads take several
+
+Array = Any  # numpy.ndarray or cupy.ndarray of float64
+PROCESS_ROWS = ("mean", "variance", "omega", "alpha", "gamma", "beta", "jump_mean", "jump_sd")
+
+
+class Grid(NamedTuple):
+    """Blocks of `threads` threads, and the doubles of scratch memory they need."""
+
+    blocks: int
+    threads: int
+    scratch: int
+
+
+def grid(paths: int, rows: int, multiprocessors: int, threads: int = THREADS) -> Grid:
+    """The grid for that many paths with `rows` doubles of scratch each, on that many multiprocessors."""
+    most = multiprocessors * BLOCKS_AN_SM
+    if rows:
+        most = min(most, SCRATCH_BYTES // (8 * rows * threads))
+    blocks = max(1, min(-(-paths // threads), most))
+    return Grid(blocks, threads, blocks * threads * rows)
+
+
+def scratch_rows(assets: int, steps: int) -> int:
+    """Doubles a thread of `path_losses` needs: innovations, and with more steps than one gains and variances."""
+    return assets if steps == 1 else 3 * assets
+
+
+def path_arguments(
+    draws: Draws,
+    process: Process,
+    rows: Array,
+    steps: int,
+    exposures: Array,
+    first: int,
+    seed: int,
+    losses: Array,
+    scratch: Array,
+) -> tuple[Any, ...]:
+    """Arguments of the kernel `path_losses`, in its order: numpy scalars and arrays. `rows`: see PROCESS_ROWS."""
+    counts = process.jump_odds.shape[1] if len(process.jump_odds) else 0
+    integers = draws.kind, len(exposures), draws.margins.shape[1], draws.mixing.shape[1], draws.observed.shape[1]
+    return (
+        *map(np.int32, integers),
+        np.int32(counts),
+        *(draws.lower, draws.normal, draws.mixing, draws.margins, draws.observed),
+        *(rows, process.jump_odds, np.float64(process.floor)),
+        *(np.int32(steps), exposures, np.int64(first), np.uint64(seed), np.int64(len(losses)), losses, scratch),
+    )
+
+
+def linear_arguments(
+    draws: Draws, direction: Array, expected: float, first: int, seed: int, losses: Array
+) -> tuple[Any, ...]:
+    """Arguments of the kernel `linear_losses`, in its order."""
+    return (
+        *(np.int32(len(direction)), np.int32(draws.mixing.shape[1]), draws.normal, draws.mixing, direction),
+        *(np.float64(expected), np.int64(first), np.uint64(seed), np.int64(len(losses)), losses),
+    )
+
+
+def process_rows(process: Process, stack: Any = np.stack) -> Array:
+    """(8, assets): what kernels.cu reads of a process, one row after the other."""
+    return stack([getattr(process, name) for name in PROCESS_ROWS])
+
+
+@cache
+def library(mode: Mode) -> tuple[Any, Any]:
+    """CuPy and the compiled module (NVRTC, once a process). Raises GpuMissing when there is no GPU or no CuPy."""
+    if gpu("require" if mode != "off" else "off") is None:
+        raise GpuMissing("the GPU is switched off: scenarios are made by kernels.scenarios.cpu")
+    try:
+        import cupy
+    except ImportError as error:
+        raise GpuMissing(f"there is a GPU, but CuPy is missing ({error}): install the extra gpu") from error
+    return cupy, cupy.RawModule(code=SOURCE.read_text(), options=OPTIONS, backend="nvrtc")
+
+
+def resident(draws: Draws, process: Process, *, mode: Mode = "auto") -> tuple[Draws, Process]:
+    """The same with every array in device memory. Raises GpuMissing."""
+    cupy, _ = library(mode)
+    moved = tuple(
+        type(each)(*(cupy.asarray(field) if hasattr(field, "shape") else field for field in each))
+        for each in (draws, process)
+    )
+    cupy.cuda.get_current_stream().synchronize()
+    return moved  # type: ignore[return-value]
+
+
+def path_losses(
+    draws: Draws,
+    process: Process,
+    steps: int,
+    exposures: Array,
+    first: int,
+    seed: int,
+    losses: Array,
+    *,
+    mode: Mode = "auto",
+    stream: Any = None,
+) -> None:
+    """losses (n,) of paths first, first + 1 ...: `cpu.path_losses`. Arrays of the host or the device.
+
+    `stream`: a cupy stream, or None for the current one. Host losses are there on return; device losses when the
+    stream gets there. Raises GpuMissing when there is no GPU or `mode` is "off".
+    """
+    cupy, module = library(mode)
+    with stream or cupy.cuda.get_current_stream():
+        held, by = resident(draws, process, mode=mode)
+        out = cupy.asarray(losses)
+        assets = len(exposures)
+        shape = grid(len(losses), scratch_rows(assets, steps), multiprocessors(cupy))
+        scratch = cupy.empty(shape.scratch)
+        arguments = path_arguments(
+            held, by, process_rows(by, cupy.stack), steps, cupy.asarray(exposures), first, seed, out, scratch
+        )
+        launch(module.get_function("path_losses"), shape, arguments, out, losses)
+
+
+def linear_losses(
+    draws: Draws,
+    direction: Array,
+    expected: float,
+    first: int,
+    seed: int,
+    losses: Array,
+    *,
+    mode: Mode = "auto",
+    stream: Any = None,
+) -> None:
+    """losses (n,) of one step of SCORES without jumps: `cpu.linear_losses`. See `path_losses`."""
+    cupy, module = library(mode)
+    with stream or cupy.cuda.get_current_stream():
+        held = draws._replace(normal=cupy.asarray(draws.normal), mixing=cupy.asarray(draws.mixing))
+        out = cupy.asarray(losses)
+        arguments = linear_arguments(held, cupy.asarray(direction), expected, first, seed, out)
+        shape = grid(len(losses), 0, multiprocessors(cupy))
+        launch(module.get_function("linear_losses"), shape, arguments, out, losses)
+
+
+def multiprocessors(cupy: Any) -> int:
+    return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+
+
+def launch(kernel: Any, shape: Grid, arguments: tuple[Any, ...], on_device: Array, losses: Array) -> None:
+    """Runs the kernel on the current stream; losses of the host are copied back and waited for."""
+    if len(losses) == 0:
+        return
+    kernel((shape.blocks,), (shape.threads,), arguments)
+    if isinstance(losses, np.ndarray):
+        on_device.get(out=losses)
