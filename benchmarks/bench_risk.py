@@ -2,8 +2,9 @@
 
 The stage is timed alone by `engine/telemetry/step_timer.pyx`; the book stage runs before it on the same records,
 untimed. The accounts are those of a real execution stage with a position and open orders in every instrument. `passing`
-are orders that pass all fourteen checks (the row itself); `refused` a mix of refusals by the checks of the order's own
-terms; `cancel` what always passes. All figures are of single readings, the clock's cost subtracted.
+are orders that pass all checks (the row itself); `cvar` the same with results of the risk process, so that CVaR is
+judged; `refused` a mix of refusals by the checks of the order's own terms; `cancel` what always passes. All
+figures are of single readings, the clock's cost subtracted.
 
     python -m benchmarks.bench_risk
 """
@@ -17,7 +18,8 @@ from engine.book.stage import BookStage
 from engine.execution.stage import ExecutionStage
 from engine.risk.config import RiskSettings
 from engine.risk.stage import RiskStage
-from engine.stage import RISK_VIEW
+from engine.risk_models.batch import Estimate, Holdings, batch
+from engine.stage import ACCOUNT_VIEW, RISK_VIEW
 from engine.telemetry.step_timer import time_steps
 from ipc.instruments import instrument
 from ipc.messages import (
@@ -30,6 +32,7 @@ from ipc.messages import (
     Kind,
     OrderType,
     ReportKind,
+    RiskMethod,
     Side,
     TimeInForce,
 )
@@ -143,15 +146,28 @@ def terms(mix: str, i: int, mid: int, random: np.random.Generator) -> dict[str, 
     return passing | wrong[i % len(wrong)]
 
 
+def results(instruments: np.ndarray, execution: ExecutionStage) -> np.ndarray:
+    """A batch of the risk process for what is held: from here on every order's CVaR is judged, by the bounds."""
+    random = np.random.default_rng(2)
+    shares = 0.02 * (0.7 * random.standard_t(4, 1_000) + 0.7 * random.standard_t(4, (INSTRUMENTS, 1_000)))
+    correlation, volatility = np.corrcoef(shares), np.full(INSTRUMENTS, 1e-4)
+    estimate = Estimate(RiskMethod.EWMA, START_NS, shares, volatility, correlation)
+    held = np.array(execution.rows(ACCOUNT_VIEW, "instruments")["position_lots"])
+    half_ticks = np.full(INSTRUMENTS, 2 * MID_TICKS)
+    return batch(1, estimate, Holdings(held, half_ticks), instruments, 0.99, START_NS)
+
+
 def time_mix(mix: str) -> dict[str, Any]:
     """The round with the least median: the row of its single readings and how many orders passed."""
-    records, best = traffic(mix), {}
+    records, best = traffic("passing" if mix == "cvar" else mix), {}
     for _ in range(ROUNDS):
         instruments = table()
         book, execution = BookStage(instruments), held_accounts(instruments)
         risk = RiskStage(
             instruments, book.view(), execution.view("instruments"), execution.view("strategies"), GENEROUS
         )
+        if mix == "cvar":
+            risk.drive(results(instruments, execution))
         warmup = 2 * INSTRUMENTS + WARMUP * 6
         times = time_steps(risk.step(), records, warmup=warmup, before=[book.step()])
         row = times.row("pretrade_risk")
@@ -165,7 +181,7 @@ def time_mix(mix: str) -> dict[str, Any]:
 def pretrade_risk() -> dict[str, Any]:
     """The row `pretrade_risk`: name, count, p50_ns, p99_ns, p999_ns, max_ns, per_s; other mixes under `mixes`."""
     row = time_mix("passing")
-    others = {mix: time_mix(mix) for mix in ("refused", "cancel")}
+    others = {mix: time_mix(mix) for mix in ("cvar", "refused", "cancel")}
     return row | {"instruments": INSTRUMENTS, "warmup": WARMUP, "mixes": others}
 
 

@@ -61,7 +61,16 @@ def book_update() -> Prepared:
 
 
 def pretrade_risk() -> Prepared:
-    """An order through all checks, every one on, and approved."""
+    """An order through all checks, every one on but CVaR, and approved."""
+    return approved_orders(cvar=False)
+
+
+def pretrade_risk_cvar() -> Prepared:
+    """The same beside a risk process: its CVaR is judged, and the upper bound accepts."""
+    return approved_orders(cvar=True)
+
+
+def approved_orders(*, cvar: bool) -> Prepared:
     from benchmarks.bench_risk import (
         GENEROUS,
         INSTRUMENTS,
@@ -71,6 +80,7 @@ def pretrade_risk() -> Prepared:
         held_accounts,
         order_records,
         quote_records,
+        results,
         table,
         terms,
     )
@@ -90,6 +100,8 @@ def pretrade_risk() -> Prepared:
     market = np.concatenate([opening, *quotes])
     book.drive(market, capacity=1)
     risk.drive(market)
+    if cvar:
+        risk.drive(results(instruments, execution))
     random = np.random.default_rng(1)
     orders = [
         order_records(
@@ -140,9 +152,15 @@ def core_take() -> Prepared:
 ROWS: dict[str, Callable[[], Prepared]] = {
     "book_update": book_update,
     "pretrade_risk": pretrade_risk,
+    "pretrade_risk_cvar": pretrade_risk_cvar,
     "core_take": core_take,
 }
-COUNTED_IN = {"book_update": "*stage_book_step", "pretrade_risk": "*stage_step_risk", "core_take": "*core_4Core_take"}
+COUNTED_IN = {
+    "book_update": "*stage_book_step",
+    "pretrade_risk": "*stage_step_risk",
+    "pretrade_risk_cvar": "*stage_step_risk",
+    "core_take": "*core_4Core_take",
+}
 
 
 # -- counting --
