@@ -2,32 +2,77 @@
 
     python -m benchmarks.gpu gpu-test|gpu-bench [--require]
 
-There are no GPU kernels in this build yet, so there is nothing to test or to time: the device is looked for, and what
-was found is said. Exit 0; with --require 1 when there is no GPU.
+gpu-test runs the contract tests of the GPU kernels (GPU = CPU = reference). gpu-bench times CPU and GPU, prints one
+table and writes benchmarks/results/gpu-<name>.json. Without a GPU both say that nothing was run: exit 0; with --require
+1. A failed test, or losses that differ, end with 1.
 """
 
 import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import platform
+import re
+import subprocess
 import sys
+from pathlib import Path
 
-from kernels.device import GpuMissing, describe, gpu
+from kernels.device import Gpu, GpuMissing, describe, gpu
+
+TESTS = "tests/kernels"
+ON_A_GPU = "test_gpu and not without_a_gpu"
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def run_tests() -> int:
+    """pytest on every test_gpu.py."""
+    command = [sys.executable, "-m", "pytest", TESTS, "-k", ON_A_GPU, "-rs"]
+    return subprocess.run(command, cwd=Path(__file__).resolve().parents[1], check=False).returncode
+
+
+def run_bench(found: Gpu, folder: Path = RESULTS) -> int:
+    """Times, prints, writes. Raises GpuMissing when CuPy is missing."""
+    from benchmarks import gpu_scenarios
+
+    done = gpu_scenarios.rows()
+    print(f"{found.name}; {os.cpu_count()} CPU threads, {platform.machine()}\n{gpu_scenarios.table(done)}")
+    sizes = dict.fromkeys(row.assets for row in done)
+    document = {
+        "gpu": dataclasses.asdict(found),
+        "cpu_threads": len(os.sched_getaffinity(0)),
+        "scenarios": [dataclasses.asdict(row) | {"ratio": row.ratio} for row in done],
+        "crossover_paths": {str(assets): gpu_scenarios.crossover(done, assets) for assets in sizes},
+    }
+    target = folder / f"gpu-{slug(found.name)}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"written to benchmarks/results/{target.name}")
+    return 0 if all(row.same for row in done) else 1
+
+
+def slug(name: str) -> str:
+    """A GPU's name as part of a file's."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Probes, says what was found and that nothing was run."""
+    """Probes; runs what was asked for, or says that nothing was run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description="What needs a GPU.")
     parser.add_argument("what", choices=("gpu-test", "gpu-bench"))
     parser.add_argument("--require", action="store_true", help="fail without a GPU")
     chosen = parser.parse_args(arguments)
     try:
         found = gpu("require" if chosen.require else "auto")
+        if found is None:
+            print(f"{chosen.what}: {describe()}; nothing was run")
+            return 0
+        if importlib.util.find_spec("cupy") is None:
+            raise GpuMissing(f"there is {found.name}, but CuPy is missing: install the extra gpu")
+        return run_tests() if chosen.what == "gpu-test" else run_bench(found)
     except GpuMissing as error:
         print(f"{chosen.what}: {error}; nothing was run", file=sys.stderr)
         return 1
-    if found is None:
-        print(f"{chosen.what}: {describe()}; nothing was run")
-    else:
-        print(f"{chosen.what}: {found.name}; this build has no GPU kernels yet; nothing was run")
-    return 0
 
 
 if __name__ == "__main__":

@@ -95,15 +95,17 @@ def library(mode: Mode) -> tuple[Any, Any]:
     return cupy, cupy.RawModule(code=SOURCE.read_text(), options=OPTIONS, backend="nvrtc")
 
 
+def moved(cupy: Any, arrays: Any) -> Any:
+    """A named tuple with its arrays in device memory; those that are there stay."""
+    return type(arrays)(*(cupy.asarray(field) if hasattr(field, "shape") else field for field in arrays))
+
+
 def resident(draws: Draws, process: Process, *, mode: Mode = "auto") -> tuple[Draws, Process]:
-    """The same with every array in device memory. Raises GpuMissing."""
+    """The same with every array in device memory, ready for any stream. Raises GpuMissing."""
     cupy, _ = library(mode)
-    moved = tuple(
-        type(each)(*(cupy.asarray(field) if hasattr(field, "shape") else field for field in each))
-        for each in (draws, process)
-    )
+    held = moved(cupy, draws), moved(cupy, process)
     cupy.cuda.get_current_stream().synchronize()
-    return moved  # type: ignore[return-value]
+    return held
 
 
 def path_losses(
@@ -125,8 +127,8 @@ def path_losses(
     """
     cupy, module = library(mode)
     with stream or cupy.cuda.get_current_stream():
-        held, by = resident(draws, process, mode=mode)
-        out = cupy.asarray(losses)
+        held, by = moved(cupy, draws), moved(cupy, process)
+        out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
         assets = len(exposures)
         shape = grid(len(losses), scratch_rows(assets, steps), multiprocessors(cupy))
         scratch = cupy.empty(shape.scratch)
@@ -151,7 +153,7 @@ def linear_losses(
     cupy, module = library(mode)
     with stream or cupy.cuda.get_current_stream():
         held = draws._replace(normal=cupy.asarray(draws.normal), mixing=cupy.asarray(draws.mixing))
-        out = cupy.asarray(losses)
+        out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
         arguments = linear_arguments(held, cupy.asarray(direction), expected, first, seed, out)
         shape = grid(len(losses), 0, multiprocessors(cupy))
         launch(module.get_function("linear_losses"), shape, arguments, out, losses)

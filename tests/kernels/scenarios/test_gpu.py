@@ -3,6 +3,7 @@
 Without a GPU what is shown is that the source computes the same and compiles without spills, not that a GPU ran it.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def device() -> None:
     answer = probe()
     if answer.gpu is None:
         pytest.skip(f"no GPU, nothing was run on one: {answer.reason}")
+    if importlib.util.find_spec("cupy") is None:
+        pytest.skip("there is a GPU, but CuPy is missing: nothing was run on it")
 
 
 def writable(made: cpu.Draws) -> cpu.Draws:
