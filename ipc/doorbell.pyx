@@ -46,6 +46,8 @@ def _map(path, flags):
     try:
         if flags:
             os.posix_fallocate(descriptor, 0, WORD_BYTES)
+        elif os.fstat(descriptor).st_size < WORD_BYTES:
+            raise FileNotFoundError(f"{path}: its word is not there yet")  # the sleeper is about to write it
         return mmap.mmap(descriptor, WORD_BYTES)
     finally:
         os.close(descriptor)

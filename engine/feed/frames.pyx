@@ -40,6 +40,10 @@ cdef class FeedLane:
     cdef readonly int64_t frames
 
     def __init__(self, FeedHandler handler, Producer producer, Counters counters):
+        """Raises ValueError for a ring that the largest frame does not fit: such a frame would be lost in silence."""
+        if not producer.has_room(handler.decoder.capacity):
+            size = handler.decoder.capacity
+            raise ValueError(f"frames of {size} records (feed.max_frame_records) do not fit the market ring")
         self._handler, self._producer, self._owner = handler, producer, counters
         self._records = counters.counter("records")
         self._accept = counters.histogram("accept")

@@ -13,6 +13,7 @@ from ipc.ring import Consumer, Ring
 
 class OrderLane:
     seen_ns: int
+    lost: int
     witness: Callable[[str], None] | None
     def __init__(
         self,

@@ -86,6 +86,7 @@ cdef class OrderLane:
     cdef uint32_t *_words[CORE_RINGS]   # raised while the core sleeps
     cdef int _word_count
     cdef readonly int64_t seen_ns
+    cdef public int64_t lost            # records that an overrun ring has cost since this was last set to 0
     cdef public object witness          # for tests: called before and after each mark with the name of the place
 
     def __init__(
@@ -115,9 +116,9 @@ cdef class OrderLane:
         cdef int64_t state = row[STATE_TIME] & TIME_BITS
         return row[NUMBER] == number or state == FREE or state == FINISHED
 
-    cdef bint _changeable(self, int64_t number):
+    cdef bint _changeable(self, int64_t number, int64_t instrument) except -1:
         order = self._open_orders.get(number)
-        return order is not None and order.standing in CHANGEABLE
+        return order is not None and order.standing in CHANGEABLE and order.symbol.index == instrument
 
     def has_room(self, int64_t number):
         """As AttemptRecord.has_room."""
@@ -137,7 +138,7 @@ cdef class OrderLane:
     # -- COMMANDS --
 
     def next(self):
-        """The number of the order at hand, 0 when there is none, -1 when the ring was overrun (`Consumer.lost`)."""
+        """The number of the order at hand, 0 when there is none, -1 when the ring was overrun (`lost`)."""
         return self._next()
 
     cdef int64_t _next(self) noexcept nogil:
@@ -146,6 +147,7 @@ cdef class OrderLane:
             self._count = self._consumer.poll(self._batch, BATCH_RECORDS)
             if self._count < 0:
                 self._count = 0
+                self.lost = self.lost + self._consumer.lost
                 return -1
         return self._batch[self._at].order_id if self._count else 0
 
@@ -179,15 +181,20 @@ cdef class OrderLane:
         return passed
 
     cdef bint _may_send(self, int64_t now_ns) except -1:
-        """Whether the order at hand can go this way; then its text is ready."""
+        """Whether the order at hand can go this way; then its text is ready.
+
+        The limits are asked at the time it is: now_ns, which the order bears, may lie in an interval that has passed.
+        """
         cdef const Message *order = self._batch + self._at
         cdef const OrderDetail *detail = <const OrderDetail *> (order + 1)
         cdef int64_t now_ms = now_ns // 1_000_000
         if self._connection is None or not self._connection.plain:
             return False
-        if detail.action != ACTION_CANCEL and (self._halt[0] != 0 or not self._limits.may_order(now_ms)):
+        if detail.action != ACTION_CANCEL and (
+            self._halt[0] != 0 or not self._limits.may_order(utc_ns() // 1_000_000)
+        ):
             return False
-        if detail.action != ACTION_NEW and not self._changeable(detail.target_order_id):
+        if detail.action != ACTION_NEW and not self._changeable(detail.target_order_id, order.instrument):
             return False
         self._request_ids[self._at // 2] = self._connection.take_id()
         self._size = self._text.write(

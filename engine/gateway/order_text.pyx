@@ -168,7 +168,9 @@ cdef bint sayable(const Row *row, const Message *order, const OrderDetail *detai
         return False
     if detail.order_type == ORDER_TYPE_LIMIT and not TIME_IN_FORCE_GTC <= detail.time_in_force <= TIME_IN_FORCE_FOK:
         return False
-    if row.tick_exponent > LARGEST_EXPONENT or row.lot_exponent > LARGEST_EXPONENT:
+    if not (0 <= row.tick_exponent <= LARGEST_EXPONENT and 0 <= row.lot_exponent <= LARGEST_EXPONENT):
+        return False
+    if row.tick_mantissa < 1 or row.lot_mantissa < 1:
         return False
     return (
         0 <= order.quantity_lots <= INT64_MAX // row.lot_mantissa

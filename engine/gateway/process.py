@@ -256,14 +256,17 @@ class Gateway:
                 self._lane.done()
             else:
                 break
-            found = True
-        if number < 0:
-            self._counters.increase("lapped", self._consumer.lost)
+            found, now_ns = True, clock.utc_ns()  # a full reports ring may have held it up
+        if self._lane.lost:
+            self._counters.increase("lapped", self._lane.lost)
+            self._lane.lost = 0
         self._venue.poll(now_ns)
         return found
 
     def _look_between_texts(self) -> None:
         """Of the connection, after each answer or event: no order waits for the others that were read with it."""
+        if self._failure is not None:
+            return  # the next gateway's turn
         try:
             now_ns = clock.utc_ns()
             if self._lane.pass_on(self._last_number, self._durable_number(), now_ns):

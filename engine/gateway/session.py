@@ -366,6 +366,8 @@ class BinanceSession:
     def _resume(self, message: OrderMessage) -> None:
         """A cancel or replacement whose target is out of doubt; the halt word may have been set meanwhile."""
         order = self._open.get(message.order_id)
+        if order is None and message.action == Action.REPLACE:
+            return  # it was in doubt as well, and its end has been told
         if order is not None and self._halted():
             self._words.ended(order, ReportKind.REJECTED, 0, Refusal.GATEWAY_HALTED)
             self._settle(order)

@@ -54,3 +54,11 @@ def test_rope_of_the_one_before_rings_the_bell_of_the_next(memory: Path) -> None
 def test_no_bell_no_rope(memory: Path) -> None:
     with pytest.raises(OSError, match="bell"):
         BellRope(memory / "bell")
+
+
+def test_bell_that_is_only_half_made_is_no_bell_yet(memory: Path) -> None:
+    (memory / "bell").touch()
+    with pytest.raises(OSError, match="bell"):
+        BellRope(memory / "bell")
+    Doorbell(memory / "bell")
+    BellRope(memory / "bell").ring()

@@ -31,10 +31,10 @@ FRAMES = [
 class Way:
     """A handler and a market ring."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ring_records: int = 1 << 14) -> None:
         folder.mkdir()
         self.handler = FeedHandler(instruments(), Contract.SPOT, FeedConfig())
-        self.ring = Ring.create(folder / "market.ring", 1 << 12, lossy=True, epoch=1)
+        self.ring = Ring.create(folder / "market.ring", ring_records, lossy=True, epoch=1)
         self.producer = self.ring.producer()
         self.consumer = self.ring.consumer("core")
 
@@ -68,6 +68,13 @@ def test_lane_and_python_put_the_same_records_into_the_ring(tmp_path: Path, snap
     assert lane.frames == len(FRAMES)
     assert counters.value("records") == len(found) - by_hand
     assert 0 < counters.read("accept").count <= len(FRAMES)
+
+
+def test_ring_that_the_largest_frame_does_not_fit_is_refused(tmp_path: Path) -> None:
+    way = Way(tmp_path / "way", 1 << 13)
+    counters = Counters.create(tmp_path / "counters", epoch=1, counters=COUNTERS, histograms=HISTOGRAMS)
+    with pytest.raises(ValueError, match="frames of 10240 records"):
+        FeedLane(way.handler, way.producer, counters)
 
 
 def test_every_frame_that_says_something_rings_for_a_gateway_that_sleeps(tmp_path: Path) -> None:

@@ -222,6 +222,25 @@ async def test_replacement_that_waited_is_not_sent_into_a_halt(
     trader.check(exchange)
 
 
+async def test_replacement_that_was_not_found_while_it_waited_is_never_sent(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    """Both are in doubt after a cut, and the venue answers for the replacement first."""
+    old = trader.limit(BUY, 6_000_000)
+    await trader.until(lambda: trader.orders[old].kinds)
+    trader.session.on_cut()
+    kept = trader.session.open_orders[old]
+    kept.query_at_ns = 1 << 62
+    new = trader.limit(BUY, 6_000_100, action=Action.REPLACE, target=old)
+    trader.session._inquiry.doubt(trader.session.open_orders[new])
+    await trader.until(lambda: trader.orders[new].kinds == [ReportKind.UNKNOWN, ReportKind.NOT_FOUND])
+    kept.query_at_ns = 0
+    await trader.until(lambda: trader.orders[old].kinds[-1] == ReportKind.ACCEPTED)
+    await asyncio.sleep(0.1)
+    assert f"{RUN_ID}-{new}" not in exchange.ledger.orders
+    trader.check(exchange)
+
+
 async def test_fill_whose_event_was_lost_is_fetched_when_the_next_event_shows_it(
     exchange: ExchangeServer, credentials: Credentials
 ) -> None:
