@@ -1,5 +1,6 @@
 # What the account may lose and how much of it may be at work: floors of the profit and caps of the exposure, in atoms,
 # renewed with the clock and with new results, so that an order only compares.
+from libc.math cimport fabs
 from libc.stdint cimport int64_t
 from ipc.message cimport (
     REFUSAL_DAILY_LOSS, REFUSAL_DRAWDOWN_HARD, REFUSAL_NONE, SIDE_ASK, SIDE_BID, SIDE_NONE, RISK_VALUE_QUALITY,
@@ -80,6 +81,8 @@ cdef inline void set_correlated_side(Desk *desk, int64_t index) noexcept nogil:
     cdef int64_t limit_bp = desk.view.limit[LIMIT_CORRELATION_BP]
     cdef double correlation = desk.results[index].correlation * 10_000.0
     desk.instruments[index].correlated_side = SIDE_NONE
+    desk.view.headroom[LIMIT_CORRELATION_BP] = least(
+        desk.view.headroom[LIMIT_CORRELATION_BP], limit_bp - <int64_t> fabs(correlation))
     if limit_bp == 0 or desk.results[index].version == 0:
         return
     if correlation > <double> limit_bp:
@@ -91,6 +94,7 @@ cdef inline void scale_limits(Desk *desk) noexcept nogil:
     """After new results or a change of limits."""
     cdef int64_t index, scale = desk.view.scale_e6
     desk.state.capital_seen = 0
+    desk.view.headroom[LIMIT_CORRELATION_BP] = desk.view.limit[LIMIT_CORRELATION_BP]
     for index in range(desk.instrument_count):
         desk.instruments[index].value_cap_atoms = share_of(
             desk.instruments[index].limit[LIMIT_POSITION_VALUE_ATOMS], scale, ONE_E6)
@@ -130,7 +134,7 @@ cdef inline void watch_capital(Desk *desk) noexcept nogil:
     """Equity, its peak and what is left of the limits on it; figures must have been measured."""
     cdef RiskState *state = desk.state
     cdef RiskView *view = desk.view
-    cdef int64_t equity, peak, lost
+    cdef int64_t equity, peak, lost, index, largest = 0
     if (state.profit_atoms == state.seen_profit_atoms and state.gross_atoms == state.seen_gross_atoms
             and state.capital_seen):
         age_results(desk)
@@ -148,6 +152,10 @@ cdef inline void watch_capital(Desk *desk) noexcept nogil:
     lost = share_of(state.day_start_atoms - state.profit_atoms, 10_000, desk.capital_atoms + state.day_start_atoms)
     view.headroom[LIMIT_DAILY_LOSS_BP] = view.limit[LIMIT_DAILY_LOSS_BP] - lost
     view.headroom[LIMIT_LEVERAGE_BP] = view.limit[LIMIT_LEVERAGE_BP] - share_of(state.gross_atoms, 10_000, equity)
+    for index in range(desk.instrument_count):
+        if desk.instruments[index].worst_value_atoms > largest:
+            largest = desk.instruments[index].worst_value_atoms
+    view.headroom[LIMIT_CONCENTRATION_BP] = view.limit[LIMIT_CONCENTRATION_BP] - share_of(largest, 10_000, equity)
     age_results(desk)
     set_caps(desk)
     state.seen_profit_atoms = state.profit_atoms

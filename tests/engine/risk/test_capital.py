@@ -70,4 +70,9 @@ def test_leverage_is_of_the_equity_of_now() -> None:
 def test_concentration_is_of_one_instrument() -> None:
     rig = holding(0, concentration_bp=5_000)
     assert rig.send(quantity_lots=50_000) == PASSED
+    rig.hold(position_lots=10_000, cost_tick_lots=100_000_000)
+    mark(rig, 10_000)
+    assert rig.view["headroom"][Limit.CONCENTRATION_BP] == 5_000 - 1_000
+    rig.hold(position_lots=0, cost_tick_lots=0)
+    mark(rig, 10_000)
     assert rig.send(quantity_lots=50_001) == (Refusal.CONCENTRATION, 5_000_10000000, 5_000 * QUOTE)

@@ -243,6 +243,7 @@ def test_an_instrument_that_moves_with_what_is_held_is_not_added_to() -> None:
     rig.position(0, 10_000)
     rig.clock(1)
     rig.publish(losses(rho=0.999))
+    assert -1_000 <= rig.view["headroom"][Limit.CORRELATION_BP] < -900
     assert rig.send(instrument=1, strategy=1, side=Side.BID)[0] == Refusal.CORRELATION
     assert rig.send(instrument=1, strategy=1, side=Side.ASK) == PASSED
     assert rig.send(instrument=0, side=Side.BID) == PASSED  # nothing else is held
