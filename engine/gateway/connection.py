@@ -7,6 +7,7 @@ called: whoever sent them must then ask what became of them.
 
 import asyncio
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,8 +24,9 @@ from engine.gateway.refusals import RATE_LIMIT_CODE, TIMESTAMP_CODE
 Answer = dict[str, Any]
 Done = Callable[[Answer | None], None]
 
-# what reading a frame that is not what it should be can raise (msgspec's errors are ValueErrors)
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+# what reading a frame that is not what it should be can raise (msgspec's errors are ValueErrors, but for too deep a
+# nesting; struct's come of a number that no report can hold)
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 class Client(Protocol):

@@ -1,6 +1,7 @@
 """The session against the built-in exchange, first as it should be, then under every misbehaviour."""
 
 import asyncio
+import json
 import random
 from pathlib import Path
 
@@ -238,6 +239,22 @@ async def test_replacement_that_was_not_found_while_it_waited_is_never_sent(
     await trader.until(lambda: trader.orders[old].kinds[-1] == ReportKind.ACCEPTED)
     await asyncio.sleep(0.1)
     assert f"{RUN_ID}-{new}" not in exchange.ledger.orders
+    trader.check(exchange)
+
+
+@pytest.mark.parametrize("too_much", ["depth", "time"])
+async def test_word_of_the_venue_that_nothing_can_hold_is_counted_and_ends_nothing(
+    trader: Trader, exchange: ExchangeServer, too_much: str
+) -> None:
+    number = trader.limit(BUY, 6_000_000)
+    trade = {"t": 7, "L": "60000.00", "l": "0.00001", "n": "0", "N": "USDT", "m": True, "z": "0.00001"}
+    event = {"e": "executionReport", "x": "TRADE", "c": f"{RUN_ID}-{number}", "C": "", "i": 1, "T": 10**15, **trade}
+    text = b"[" * 100_000 if too_much == "depth" else json.dumps({"event": event}).encode()
+    await trader.until(lambda: trader.orders[number].kinds)
+    trader.session.connection._on_text(text)
+    assert trader.session.connection.malformed == 1
+    trader.cancel(number)
+    await trader.until(lambda: trader.orders[number].final)
     trader.check(exchange)
 
 
