@@ -22,10 +22,10 @@ build: .venv/built
 test: .venv/dev .venv/built test-checked
 	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest
 
-# The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles is the
-# same in both builds and is tested in the ordinary one.
+# The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles, and
+# what a verb says to a user's mistake, is the same in both builds and is tested in the ordinary one.
 WITHOUT_EXTENSIONS := $(foreach family,volatility dependence regimes jumps scenarios,tests/kernels/$(family)) \
-    tests/kernels/test_cache.py tests/engine/verbs/risk
+    tests/kernels/test_cache.py tests/engine/verbs
 
 test-checked: .venv/dev $(CHECKED)/built
 	@cd $(CHECKED) && BOT4_DATA=$${BOT4_DATA:-$(abspath ../shared/data)} BOT4_VECTORS=$${BOT4_VECTORS:-$(abspath ../shared/vectors)} \
