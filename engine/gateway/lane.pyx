@@ -11,7 +11,7 @@ one is the reference, and a test sends the same orders both ways.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from engine.gateway.order_text cimport OrderText
 from engine.gateway.rate_limit cimport RateLimits
 from ipc.message cimport ACTION_CANCEL, ACTION_NEW, Message, OrderDetail
@@ -56,6 +56,12 @@ cdef object CHANGEABLE = (Standing.SENT, Standing.LIVE)
 cdef inline int64_t utc_ns() noexcept nogil:
     cdef timespec moment
     clock_gettime(CLOCK_REALTIME, &moment)
+    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+
+
+cdef inline int64_t monotonic_ns() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_MONOTONIC, &moment)
     return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
@@ -264,7 +270,7 @@ cdef class OrderLane:
         A nap and no yield, because the core may be waiting for this very CPU, and who has just been woken is preferred
         over it however often he yields.
         """
-        cdef int64_t started_ns = utc_ns(), watched_ns = 0
+        cdef int64_t started_ns = monotonic_ns(), watched_ns = 0
         while self._consumer.backlog() == 0:
             if watched_ns >= WATCH_NS or (self._core_sleeps() and self._consumer.backlog() == 0):
                 return False
@@ -272,7 +278,7 @@ cdef class OrderLane:
                 waiting.wait(waiting.WAIT_BRIEF, NULL, 0, NULL, 0)
             else:
                 waiting.wait(waiting.WAIT_BLOCK, NULL, 0, NULL, NAP_NS)
-            watched_ns = utc_ns() - started_ns
+            watched_ns = monotonic_ns() - started_ns
         return True
 
 
