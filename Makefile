@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test test-checked build lint bench bench-peers gpu-test gpu-bench lock clean
+.PHONY: run test test-ordinary test-checked build lint bench bench-peers gpu-test gpu-bench lock clean
 
 PY := .venv/bin/python
 BOT4 := .venv/bin/bot4
@@ -19,7 +19,11 @@ run: build
 
 build: .venv/built
 
-test: .venv/dev .venv/built test-checked
+# Both suites at once: they wait for processes more than they compute. Neither knows of the other.
+test: .venv/dev .venv/built $(CHECKED)/built
+	@$(MAKE) --no-print-directory -j2 --output-sync=line test-ordinary test-checked
+
+test-ordinary: .venv/dev .venv/built
 	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest
 
 # The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles, and
