@@ -103,16 +103,13 @@ def approved_orders(*, cvar: bool) -> Prepared:
     if cvar:
         risk.drive(results(instruments, execution))
     random = np.random.default_rng(1)
-    orders = [
-        order_records(
-            Kind.SIZED,
-            i % INSTRUMENTS,
-            **terms("passing", i, MID_TICKS, random),
-            time_ns=START_NS + i * INTERVAL_NS // INSTRUMENTS,
-        )
-        for i in range(ORDERS)
-    ]
-    records = np.concatenate(orders)
+
+    def order(i: int) -> np.ndarray:
+        made = terms("passing", i, MID_TICKS, random)
+        at_ns = START_NS + i * INTERVAL_NS // INSTRUMENTS
+        return order_records(Kind.SIZED, i % INSTRUMENTS, **made, time_ns=at_ns)
+
+    records = np.concatenate([order(i) for i in range(ORDERS)])
 
     def run() -> None:
         risk.drive(records, capacity=2 * ORDERS)

@@ -77,19 +77,20 @@ class Pipeline:
             risk=self.risk.view(),
             accounts=self.execution.view("strategies"),
         )
-        self.core = Core(
-            [
-                ("book", self.book.step(), self.book.view()),
-                ("execution.reports", self.execution.step("reports"), self.execution.view("instruments")),
-                ("features", self.features.step(), self.features.view()),
-                ("forecast", self.forecast.step(), self.forecast.view()),
-                ("strategy", self.strategy.step(), self.strategy.view()),
-                ("sizing", self.sizing.step(), None),
-                ("risk", self.risk.step(), self.risk.view()),
-                ("execution.orders", self.execution.step("orders"), None),
-            ],
-            hashing,
-        )
+        self.core = Core(self._slots(), hashing)
+
+    def _slots(self) -> list[tuple[str, Any, Any]]:
+        """The core's table, in the order of the journey: name, step, and the view that CHECK hashes cover."""
+        return [
+            ("book", self.book.step(), self.book.view()),
+            ("execution.reports", self.execution.step("reports"), self.execution.view("instruments")),
+            ("features", self.features.step(), self.features.view()),
+            ("forecast", self.forecast.step(), self.forecast.view()),
+            ("strategy", self.strategy.step(), self.strategy.view()),
+            ("sizing", self.sizing.step(), None),
+            ("risk", self.risk.step(), self.risk.view()),
+            ("execution.orders", self.execution.step("orders"), None),
+        ]
 
     # -- QUERIES --
 
