@@ -1,6 +1,5 @@
 """What it costs, and how long it takes, to turn a position into money: spread, depth of the book, pace."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.faults import DataFault, Fault
+from models.panel import read_records
 
 Floats = NDArray[np.float64]
 
@@ -131,21 +131,19 @@ class Terms:
 
 def read_liquidity(path: Path | str, names: Sequence[str]) -> dict[str, Terms]:
     """Reads `instrument,spread[,spread_deviation][,depth][,refill_s][,impact]`, one line for each of `names`."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    header = set(rows[0]) if rows else set()
-    unknown = sorted(str(each) for each in header - {"instrument", *FIELDS})
-    if not {"instrument", "spread"} <= header or unknown:
+    header, rows = read_records(path)
+    unknown = set(header) - {"instrument", *FIELDS}
+    if not {"instrument", "spread"} <= set(header) or unknown:
         raise Fault(f"{path}: columns are instrument, spread and any of {', '.join(FIELDS[1:])}; got {sorted(header)}")
     found = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         try:
             given = {field: float(row[field]) for field in FIELDS if row.get(field)}
         except ValueError:
             raise DataFault(f"{path}: line {number} holds what is no number") from None
-        if min(given.values(), default=-1.0) < 0.0 or "spread" not in given:
-            raise DataFault(f"{path}: line {number}: a spread is needed, and nothing may be negative")
-        found[str(row["instrument"])] = Terms(**given)
+        if "spread" not in given or not all(0.0 <= value < np.inf for value in given.values()):
+            raise DataFault(f"{path}: line {number}: a spread is needed, and nothing may be negative or infinite")
+        found[row["instrument"]] = Terms(**given)
     absent = [name for name in names if name not in found]
     if absent:
         raise DataFault(f"{path}: no line for {', '.join(absent)}")

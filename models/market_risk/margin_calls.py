@@ -1,6 +1,5 @@
 """Leveraged positions as a file names them, and what each loses when its exchange liquidates it."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from models.faults import DataFault, Fault
 from models.market_risk.margin import Liquidation, Position, Tiers, liquidation, liquidation_probability, tiers_of
 from models.market_risk.portfolio import amount_of, last_prices
 from models.market_risk.stress import Stress
-from models.panel import Panel
+from models.panel import Panel, read_records
 
 COLUMNS = ("instrument", "contract", "quantity", "entry_price", "margin", "tiers")
 OPTIONAL = ("face", "fee_rate")
@@ -33,15 +32,13 @@ def read_margin(path: Path | str) -> list[MarginPosition]:
     tiers: floor:rate pairs, as `0:0.004 50000:0.005`, notional in settlement currency. Raises Fault, DataFault and
     OSError.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    header = list(rows[0]) if rows else []
+    header, rows = read_records(path)
     if not set(COLUMNS) <= set(header) or set(header) - {*COLUMNS, *OPTIONAL}:
         raise Fault(
             f"{path}: columns are {', '.join(COLUMNS)} and perhaps {', '.join(OPTIONAL)}; got {', '.join(header)}"
         )
     found = []
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         where = f"{path}: line {number}, {row['instrument']}"
         given = {name: amount_of(row[name], where) for name in ("quantity", "entry_price", "margin")}
         given |= {name: amount_of(row[name], where) for name in OPTIONAL if row.get(name)}

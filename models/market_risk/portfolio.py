@@ -1,6 +1,5 @@
 """A portfolio as a file names it, and its exposures and history on a panel of prices."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from models.faults import DataFault, Fault
 from models.market_risk.order_statistics import Floats
-from models.panel import Panel
+from models.panel import Panel, read_table
 
 AMOUNTS = ("quantity", "weight")
 
@@ -29,16 +28,14 @@ class Portfolio:
 
 def read_portfolio(path: Path | str) -> Portfolio:
     """Reads lines under a header `instrument,quantity` or `instrument,weight`. Raises Fault, DataFault, OSError."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    header = [cell.lower() for cell in rows[0]] if rows else []
+    first, lines = read_table(path)
+    header = [cell.strip().lower() for cell in first]
     if len(header) != 2 or header[0] != "instrument" or header[1] not in AMOUNTS:
-        raise Fault(
-            f"{path}: the first line must be instrument,quantity or instrument,weight, not {','.join(header)!r}"
-        )
+        raise Fault(f"{path}: the first line must be instrument,quantity or instrument,weight, not {','.join(first)!r}")
     names, amounts = [], []
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != 2 or not row[0]:
+    for number, cells in lines:
+        row = [cell.strip() for cell in cells]
+        if not row[0]:
             raise DataFault(f"{path}: line {number} is not instrument,{header[1]}: {','.join(row)!r}")
         names.append(row[0])
         amounts.append(amount_of(row[1], f"{path}: line {number}, {row[0]}"))

@@ -8,7 +8,7 @@ import numpy as np
 from models.dependence import nearest_correlation
 from models.faults import Fault
 from models.market_risk.euler import euler_elliptical
-from models.market_risk.order_statistics import Floats
+from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.portfolio import history_of
 from models.panel import Panel
 
@@ -16,6 +16,7 @@ WINDOWS = (1, 5, 10, 20, 60)  # rows
 EPISODES = 2  # of each length
 DRAWDOWNS = 3
 TOWARDS_ONE = 0.75
+LARGEST_SHOCK = 100.0  # 10,000 %
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,9 @@ def shock(
     unknown = [each for each in shocks if each not in names]
     if unknown:
         raise Fault(f"{unknown[0]!r} is not in the portfolio; there are {', '.join(names)}")
-    below = [each for each, size in shocks.items() if not (np.isfinite(size) and size >= -1.0)]
+    below = [each for each, size in shocks.items() if not -1.0 <= size <= LARGEST_SHOCK]
     if below:
-        raise Fault(f"shock {shocks[below[0]]:g} of {below[0]}: a finite return of at least -1, like -0.2")
+        raise Fault(f"shock {shocks[below[0]]:g} of {below[0]}: a return from -1 to {LARGEST_SHOCK:g}, like -0.2")
     moved = np.zeros(len(names))
     hit = np.array([each in shocks for each in names])
     moved[hit] = [shocks[each] for each in names if each in shocks]
@@ -202,6 +203,7 @@ def correlation_breakdown(exposures: Floats, covariance: Floats, *, level: float
     towards +1 for pairs whose positions have one sign and -1 for the others, three quarters of the way, the worst there
     is. Mixtures of correlation matrices are correlation matrices; a repair for rounding is noted.
     """
+    check_level(level)
     deviations = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviations, deviations)
     signs = np.where(exposures < 0.0, -1.0, 1.0)

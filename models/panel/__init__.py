@@ -7,5 +7,6 @@ rule of this package left out is counted in `Panel.notes`, a stable code first.
 from models.panel.panel import Panel
 from models.panel.read import read_panel
 from models.panel.returns import returns_of
+from models.panel.table import read_records, read_table
 
-__all__ = ["Panel", "read_panel", "returns_of"]
+__all__ = ["Panel", "read_panel", "read_records", "read_table", "returns_of"]

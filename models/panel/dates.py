@@ -23,35 +23,57 @@ def date_column(header: list[str]) -> int | None:
     return 0 if lower and lower[0] == "" else None
 
 
+def is_date_name(name: str) -> bool:
+    return name.strip().lower() in COLUMN_NAMES
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date as `to_dates` reads it."""
+    try:
+        return not np.isnat(to_dates([text], Path())[0])
+    except DataFault:
+        return False
+
+
 def to_numbers(cells: Any) -> Array | None:
     """float64 with NaN for an empty cell, or None when a cell holds something else."""
-    if isinstance(cells, np.ndarray):
+    if isinstance(cells, np.ndarray) and cells.dtype.kind != "O":
         return cells.astype(np.float64) if cells.dtype.kind in "iufb" else None
     try:
-        return np.array([float("nan") if cell.strip().lower() in MISSING else float(cell) for cell in cells])
-    except ValueError:
+        return np.array([to_number(cell) for cell in cells], dtype=np.float64)
+    except (TypeError, ValueError):
         return None
+
+
+def to_number(cell: Any) -> float:
+    """A text, an Arrow decimal or nothing. Raises TypeError and ValueError."""
+    if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING):
+        return float("nan")
+    return float(cell)
 
 
 def to_dates(cells: Any, path: Path) -> Array:
     """datetime64[ns] from ISO texts, US dates, epoch numbers (each unit by its size) or Arrow's own dates."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
-        return cells.astype("datetime64[ns]")
+        dates = cells.astype("datetime64[ns]")
+        if np.isnat(dates).any():
+            raise DataFault(f"{path}: row {int(np.argmax(np.isnat(dates))) + 1} has no date")
+        return dates
     numbers = to_numbers(cells)
     if numbers is not None and len(numbers) and np.isfinite(numbers).all() and numbers.min() >= EPOCH_UNITS[-1][0]:
         return from_epoch(numbers)
     texts = [str(cell).strip() for cell in cells]
     if texts and texts[0].count("/") == 2:
         texts = from_slashes(texts, path)
-    dates = np.empty(len(texts), dtype="datetime64[ns]")
+    found = np.empty(len(texts), dtype="datetime64[ns]")
     for row, text in enumerate(texts):
         try:
-            dates[row] = np.datetime64(iso(text), "ns")
-            if np.isnat(dates[row]):
+            found[row] = np.datetime64(iso(text), "ns")
+            if np.isnat(found[row]):
                 raise ValueError
         except ValueError:
             raise DataFault(f"{path}: {text!r} in row {row + 1} is no date; write it like 2008-01-31") from None
-    return dates
+    return found
 
 
 def from_epoch(numbers: Array) -> Array:

@@ -33,10 +33,13 @@ class Panel:
         return text.removesuffix("T00:00:00").replace("T", " ")
 
     def only(self, columns: Sequence[str]) -> "Panel":
-        """These series, in this order. Raises Fault when one does not exist."""
+        """These series, in this order. Raises Fault when one does not exist or is named twice."""
         if not columns:
             return self
         rows = [self.names.index(find(name, self.names)) for name in columns]
+        twice = [self.names[row] for row in rows if rows.count(row) > 1]
+        if twice:
+            raise Fault(f"{twice[0]} is named twice: name each series once")
         return replace(self, names=tuple(self.names[i] for i in rows), values=self.values[:, rows])
 
     def between(self, first: str | None, last: str | None) -> "Panel":
@@ -50,12 +53,16 @@ class Panel:
             if last is not None:
                 keep &= self.dates.astype("datetime64[D]") <= np.datetime64(last, "D")
         except ValueError:
-            raise Fault(f"{first} to {last} is not a period: dates are written like 2008-01-31") from None
+            raise Fault(
+                f"{first or 'the beginning'} to {last or 'the end'} is not a period: dates are written like 2008-01-31"
+            ) from None
         return replace(self, dates=self.dates[keep], values=self.values[keep])
 
 
 def find(name: str, names: Sequence[str]) -> str:
     """The series of that name, in whatever case. Raises Fault with the nearest one."""
+    if name in names:
+        return name
     folded = {each.lower(): each for each in names}
     if name.lower() in folded:
         return folded[name.lower()]

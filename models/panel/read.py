@@ -1,9 +1,6 @@
 """Reads a panel from files and checks its dates."""
 
-import csv
-import gzip
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +9,12 @@ import numpy as np
 
 from models.extras import optional
 from models.faults import DataFault, Fault
-from models.panel.dates import date_column, to_dates, to_numbers
+from models.panel.dates import date_column, is_date, is_date_name, to_dates, to_numbers
 from models.panel.panel import Panel
+from models.panel.table import read_table
 
 Array = np.ndarray[Any, Any]
+SLIPS = 0.5  # a column with more cells than this that are no numbers was never meant to be one
 
 
 def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[str] = ()) -> Panel:
@@ -23,12 +22,15 @@ def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[st
 
     CSV (plain or .gz, a header line, commas or semicolons), Parquet and Feather (extra `research`). A column named
     date, time or the like holds the dates; without one the rows are numbered. Columns that hold anything but
-    numbers are left out and noted. Raises Fault, DataFault, ExtraMissing, OSError.
+    numbers are left out and noted, further dates too. Raises Fault, DataFault, ExtraMissing.
     """
     listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not listed:
         raise Fault("no data file was given")
-    panels = [read_file(Path(path)) for path in listed]
+    try:
+        panels = [read_file(Path(path)) for path in listed]
+    except OSError as error:
+        raise Fault(f"{error.filename or listed[0]}: cannot be read: {error.strerror or error}") from None
     whole = panels[0] if len(panels) == 1 else joined(panels, [str(path) for path in listed])
     return checked_dates(whole.only(columns), str(listed[0]))
 
@@ -40,22 +42,39 @@ def read_file(path: Path) -> Panel:
     if repeated:
         raise DataFault(f"{path}: two columns are called {repeated[0]!r}; rename one")
     dated = date_column(header)
+    if dated is None and all(to_numbers([name]) is not None or is_date(name) for name in header):
+        raise DataFault(f"{path}: the first line holds values ({', '.join(header[:3])}), not the names of the columns")
     rows = len(cells[0]) if cells else 0
     dates = to_dates(cells[dated], path) if dated is not None else np.arange(rows).astype("datetime64[ns]")
-    names, values, left_out = [], [], []
+    names, values, left_out, further = [], [], [], []
     for i, name in enumerate(header):
         if i == dated:
             continue
-        numbers = to_numbers(cells[i])
-        if numbers is None:
-            left_out.append(name.strip())
+        numbers = to_numbers(cells[i]) if name.strip() else None
+        if is_date_name(name):
+            further.append(name.strip())
+        elif numbers is None:
+            left_out.append(name.strip() or f"column {i + 1}, which has no name")
+            refuse_slip(name, cells[i], dates, dated is not None, path)
         else:
             names.append(name.strip())
             values.append(numbers)
     if not names or rows == 0:
         raise DataFault(f"{path}: no column of numbers and rows; the first line must hold the names of the columns")
-    notes = (f"COLUMN_NOT_NUMBERS: {', '.join(left_out)} left out",) if left_out else ()
-    return Panel(tuple(names), dates, np.column_stack(values), dated is not None, notes)
+    notes = [f"COLUMN_NOT_NUMBERS: {', '.join(left_out)} left out"] if left_out else []
+    if further and dated is not None:
+        notes.append(f"DATES_TWICE: {', '.join(further)} left out, the dates are those of {header[dated].strip()}")
+    return Panel(tuple(names), dates, np.column_stack(values), dated is not None, tuple(notes))
+
+
+def refuse_slip(name: str, cells: Any, dates: Array, dated: bool, path: Path) -> None:
+    """Raises DataFault for a column of numbers in which a few cells are none: it is not left out for a slip."""
+    wrong = [row for row, cell in enumerate(cells) if to_numbers([cell]) is None]
+    if name.strip() and 0 < len(wrong) <= SLIPS * len(cells):
+        place = Panel((), dates, np.empty((len(dates), 0)), dated).place(wrong[0])
+        raise DataFault(
+            f"{path}: {name.strip()} is {cells[wrong[0]]!r} on {place}, no number; mend it or leave it empty"
+        )
 
 
 def columns_of(path: Path) -> tuple[list[str], list[Any]]:
@@ -65,34 +84,8 @@ def columns_of(path: Path) -> tuple[list[str], list[Any]]:
         return arrow_columns(optional("pyarrow.parquet").read_table, path)
     if name.endswith((".feather", ".arrow")):
         return arrow_columns(optional("pyarrow.feather").read_table, path)
-    raw = path.read_bytes()
-    try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise DataFault(f"{path}: the gzip file is damaged ({error}); fetch it again") from None
-    except UnicodeDecodeError as error:
-        raise DataFault(f"{path}: byte {error.start} is no text; give CSV, Parquet or Feather") from None
-    lines = list(table_lines(text))
-    if not lines:
-        raise DataFault(f"{path}: the file is empty")
-    header = lines[0][1]
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise DataFault(f"{path}: line {number} has {len(cells)} cells, the header {len(header)}")
-    return header, list(zip(*(cells for _, cells in lines[1:]), strict=True)) or [()] * len(header)
-
-
-def table_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of each line that holds something; a comment starts with # or, as some venues do, a URL."""
-    first = next((line for line in text.splitlines() if line.strip() and not is_remark(line)), "")
-    delimiter = ";" if first.count(";") > first.count(",") else "," if "," in first else "\t" if "\t" in first else ","
-    for number, line in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1):
-        if line and any(cell.strip() for cell in line) and not is_remark(line[0]):
-            yield number, line
-
-
-def is_remark(line: str) -> bool:
-    return line.lstrip().startswith(("#", "http://", "https://"))
+    header, lines = read_table(path)
+    return header, list(zip(*(cells for _, cells in lines), strict=True)) or [()] * len(header)
 
 
 def arrow_columns(read: Callable[[str], Any], path: Path) -> tuple[list[str], list[Any]]:
@@ -113,7 +106,8 @@ def joined(panels: list[Panel], paths: list[str]) -> Panel:
         checked_dates(panel, path)
     dates = np.unique(np.concatenate([panel.dates for panel in panels]))
     every = [name for panel in panels for name in panel.names]
-    names, values = [], []
+    names: list[str] = []
+    values = []
     for panel, path in zip(panels, paths, strict=True):
         rows = np.searchsorted(dates, panel.dates)
         stem = Path(path).name.split(".")[0]
@@ -122,6 +116,9 @@ def joined(panels: list[Panel], paths: list[str]) -> Panel:
             column[rows] = panel.values[:, i]
             names.append(f"{stem}.{name}" if every.count(name) > 1 else name)
             values.append(column)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Fault(f"two files hold a series {twice[0]}: give each file once, or rename the column in one")
     return Panel(tuple(names), dates, np.column_stack(values), True, tuple(n for panel in panels for n in panel.notes))
 
 

@@ -25,8 +25,8 @@ def returns_of(
 
     `complete`: rows that lack one of the series are left out first, and noted; a return then reaches from one whole row
     to the next. Else a return stands where both rows hold a price, NaN elsewhere. Holes in the dates are noted.
-    Raises DataFault on a price of zero or below, on what looks like an unadjusted split, on an infinite value and on a
-    series that never moves.
+    Raises DataFault on a price of zero or below, on what looks like an unadjusted split, on an infinite value, on
+    returns that cannot be any, and on a series that never moves.
     """
     infinite = np.argwhere(np.isinf(panel.values))
     if len(infinite):
@@ -37,6 +37,8 @@ def returns_of(
         check_prices(found)
         ratios = found.values[1:] / found.values[:-1]
         found = replace(found, dates=found.dates[1:], values=np.log(ratios) if kind == "log" else ratios - 1.0)
+    else:
+        check_returns(found, kind)
     check_moving(found)
     return replace(found, notes=(*found.notes, *holes(found)))
 
@@ -93,6 +95,24 @@ def check_prices(panel: Panel) -> None:
                 for row in rows[:SHOWN]
             )
             raise DataFault(f"{name}: unadjusted split on {places}; adjust the prices before it, or give --returns")
+
+
+def check_returns(panel: Panel, kind: str) -> None:
+    """Raises DataFault on what was called returns and is none: prices, or a simple return of less than -100 %."""
+    for column, name in enumerate(panel.names):
+        known = panel.values[np.isfinite(panel.values[:, column]), column]
+        if len(known) >= LEAST_PRICES and known.min() > 0.0 and np.median(known) > 1.0:
+            raise DataFault(
+                f"{name}: all {len(known):,} returns are above 0 and half above 100 %: these look like prices; "
+                f"leave out --returns"
+            )
+    below = np.argwhere(panel.values < -1.0)
+    if kind == "simple" and len(below):
+        row, column = below[0]
+        raise DataFault(
+            f"{panel.names[column]} is {panel.values[row, column]:g} on {panel.place(row)}: a simple return is a "
+            f"fraction, not below -1; divide by 100 if these are per cent"
+        )
 
 
 def suspected_splits(prices: Array) -> list[int]:

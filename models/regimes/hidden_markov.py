@@ -96,6 +96,8 @@ class HmmFit:
     @property
     def stationary(self) -> Array:
         """Long-run share of each state (states,): the left eigenvector of the transition for 1."""
+        if not np.isfinite(self.transition).all():
+            return np.full(self.states, np.nan)
         system = np.vstack([self.transition.T - np.eye(self.states), np.ones(self.states)])
         found, *_ = np.linalg.lstsq(system, np.append(np.zeros(self.states), 1.0), rcond=None)
         return np.asarray(np.clip(found, 0.0, 1.0), dtype=np.float64)

@@ -27,7 +27,7 @@ from models.faults import Fault
 from models.sizing.caps import caps_exceeded, within_caps
 from models.sizing.chain import Chain, chain
 from models.sizing.config import SMALLEST_FRACTION, SizingPolicy
-from models.sizing.estimation import kan_zhou_factor
+from models.sizing.estimation import check_observations, kan_zhou_factor
 from models.sizing.kelly import joint_kelly
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -123,6 +123,7 @@ def believed(excess: Array, edges: Edges, policy: SizingPolicy) -> tuple[float, 
         return 1.0, [*notes, "ESTIMATION_IGNORED: means are taken as known because the policy says so"]
     if edges.observations is None:
         return 1.0, [*notes, "ESTIMATION_UNKNOWN: no number of observations given, so the edge is taken as known"]
+    check_observations(len(excess), edges.observations)
     largest_likelihood = edges.covariance * (edges.observations - 1) / edges.observations
     squared = float(excess @ np.linalg.solve(largest_likelihood, excess))
     belief = kan_zhou_factor(squared, len(excess), edges.observations)
@@ -187,9 +188,14 @@ def in_lots(
     """The chains, and the exposure they end in."""
     per_lot = account.prices * account.lot_sizes
     raw = alone * account.capital / per_lot
-    chains = tuple(chain(float(raw[i]), [(term, float(factors[term][i])) for term in TERMS]) for i in range(len(names)))
+    chains = []
+    for i, name in enumerate(names):
+        try:
+            chains.append(chain(float(raw[i]), [(term, float(factors[term][i])) for term in TERMS]))
+        except ValueError as error:
+            raise Fault(f"{name}: {error}; look at its edge, the capital, the price and the lot size") from None
     lots = np.array([c.lots for c in chains], dtype=np.float64)
-    return Sizes(names, chains, tuple(hit), tuple(notes), lots * per_lot / account.capital)
+    return Sizes(names, tuple(chains), tuple(hit), tuple(notes), lots * per_lot / account.capital)
 
 
 def check(edges: Edges, account: Account) -> None:

@@ -34,7 +34,8 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     values = np.ascontiguousarray(values[:, dropped:])
     n, m = values.shape[1], max(len(matrix), 1)
     if n < FEWEST_OBSERVATIONS + m:
-        raise DataFault(f"{n} returns are too few to fit a variance process: at least {FEWEST_OBSERVATIONS + m} needed")
+        least = FEWEST_OBSERVATIONS + m
+        raise DataFault(f"{label(0, names, 1)}: {n} returns are too few to fit a variance process: {least} are needed")
     scales = np.empty(len(values))
     if scales_of(values, scales)[0] >= 0:
         raise not_finite(np.atleast_2d(np.asarray(returns, dtype=np.float64)), "returns", names)

@@ -114,11 +114,12 @@ def result_of(
     for each in found:
         row = coverage_of(losses, each, level)
         hits = losses > each.var
-        row["exception_dates"] = [panel.place(window + i) for i in hits.nonzero()[0].tolist()]
+        row["exception_dates"] = places(panel, window, hits)
         row["periods"] = {
             name: coverage_of(losses[inside], each, level, inside)
+            | {"exception_dates": places(panel, window, hits & inside)}
             for name, inside in named
-        }  # fmt: skip
+        }
         row["shortfall"] = shortfall_of(losses, each, level)
         methods[each.method] = {"method": each.method} | row | {"refits": each.refits}
     return {
@@ -130,6 +131,11 @@ def result_of(
         "methods": methods,
         "comparisons": comparisons(losses, found, level),
     }
+
+
+def places(panel: "Panel", window: int, hits: "NDArray[np.bool_]") -> list[str]:
+    """The dates of the forecasts that are marked."""
+    return [panel.place(window + row) for row in hits.nonzero()[0].tolist()]
 
 
 def spans(panel: "Panel", window: int, periods: tuple[str, ...]) -> "list[Span]":

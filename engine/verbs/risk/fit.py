@@ -170,12 +170,17 @@ def fit_correlation(panel: "Panel", model: str, mean: str | None, estimator: str
 
 
 def fit_regimes(panel: "Panel", states: int) -> "HmmFit":
-    from models.faults import Fault
+    from math import isfinite
+
+    from models.faults import DataFault, Fault
     from models.regimes import fit_hmm
 
     if len(panel.names) > 1:
         raise Fault(f"hmm is a model of one series, and there are {', '.join(panel.names[:8])}: choose one, --column")
-    return fit_hmm(panel.values[:, 0], states)
+    found = fit_hmm(panel.values[:, 0], states)
+    if not isfinite(found.loglik):
+        raise DataFault(f"{panel.names[0]}: {found.health.note}")
+    return found
 
 
 # -- results ---------------------------------------------------------------------------------------------------------

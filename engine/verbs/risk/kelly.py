@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from models.sizing import Account, Edges, Sizes, SizingPolicy
 
 BET = "bet"
+LARGEST_RETURN = 100.0  # 10,000 % a period: more is a mistake of units
 ACROSS = 6  # instruments shown side by side
 
 
@@ -143,6 +144,7 @@ def from_data(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
 
     from engine.verbs.risk.per_name import per_name, simple_returns
     from models.construction import moments_of
+    from models.faults import Fault
     from models.sizing import Edges, discrete_kelly
 
     panel, returns = simple_returns(options["data"], options["column"], options["are_returns"])
@@ -150,6 +152,9 @@ def from_data(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
     notes = [*returns.notes, *moments.notes]
     rate = options["rate"] / options["periods_per_year"]
     edge = per_name(options["edge"], returns.names, "--edge", np.nan)
+    for option, values in (("--rate", np.array([rate])), ("--edge", edge[~np.isnan(edge)])):
+        if not (np.abs(values) <= LARGEST_RETURN).all():
+            raise Fault(f"{option}: a return is a fraction of at most {LARGEST_RETURN:g}, like 0.001")
     means = np.where(np.isnan(edge), moments.means, edge)
     if options["edge"]:
         notes.append("EDGE_GIVEN: expected returns given by hand are shrunk as if the data had shown them")

@@ -125,6 +125,9 @@ def problem_of(options: dict[str, Any], moments: "Moments", constraints: "Constr
     year = options["periods_per_year"]
     if not 0.0 < year < float("inf"):
         raise Fault(f"--periods-per-year must be above 0 and finite, is {year}")
+    for name in ("rate", "target_return"):
+        if not abs(options[name] or 0.0) < float("inf"):
+            raise Fault(f"--{name.replace('_', '-')} must be finite, is {options[name]}")
     if objective == "target-return" and options["target_return"] is None:
         raise Fault("--objective target-return needs --target-return, a return a year")
     bl = method == "black-litterman"

@@ -96,9 +96,11 @@ def shocks_of(text: str) -> dict[str, float]:
     """NAME=-0.2,NAME=0.1 as a dictionary. Raises Fault."""
     from models.faults import Fault
 
-    found = {}
+    found: dict[str, float] = {}
     for part in text.split(","):
         name, equals, size = part.partition("=")
+        if name.strip() in found:
+            raise Fault(f"--shock {text!r}: {name.strip()} stands twice")
         try:
             found[name.strip()] = float(size)
         except ValueError:

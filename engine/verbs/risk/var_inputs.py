@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from models.market_risk.portfolio import Portfolio
     from models.panel import Panel
 
-EXCLUDED = ("ROWS_INCOMPLETE", "COLUMN_NOT_NUMBERS", "DAYS_EMPTY", "POSITION_ZERO", "SERIES_NOT_HELD")
+EXCLUDED = ("ROWS_INCOMPLETE", "COLUMN_NOT_NUMBERS", "DATES_TWICE", "DAYS_EMPTY", "POSITION_ZERO", "SERIES_NOT_HELD")
+LARGEST = 1e100  # its square is still a number
 REPAIRS = ("PSD_REPAIRED", "EWMA_FALLBACK", "PROXIED", "SHARED_OUT")
 
 
@@ -74,7 +75,7 @@ def holding(
     from models.market_risk.portfolio import equal_weights, last_prices, read_portfolio
     from models.panel import read_panel, returns_of
 
-    if not value > 0.0:
+    if not 0.0 < value < float("inf"):
         raise Fault(f"--value is {value:g}: the portfolio's value must be positive")
     if portfolio_path and columns:
         raise Fault("--column and --portfolio both name the series: give one of them")
@@ -94,6 +95,9 @@ def holding(
         raise Fault("quantities need prices to be worth something: give prices, or a portfolio of weights")
     returns = returns_of(panel, are_returns=are_returns, kind="simple", complete=False)
     exposures = portfolio.exposures(last_prices(panel), value)
+    gross = sum(map(abs, exposures.tolist()))
+    if not gross < LARGEST:
+        raise Fault(f"the positions are worth {gross:g} in all: at most {LARGEST:g} can be measured")
     unit = "fraction" if portfolio.kind == "weight" and value == 1.0 else "currency"
     return Holding(portfolio, exposures, panel, returns, unit, tuple(notes), are_returns)
 

@@ -1,6 +1,8 @@
 """What a panel takes, what it mends and says so, and what it refuses with the series and the date."""
 
 import zipfile
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +146,8 @@ def test_recorded_panels_pass_and_the_known_split_is_found(data: Path) -> None:
     stocks = read_panel(data / "panels" / "stocks20_daily_1989-2018.csv.gz")
     assert returns_of(stocks, are_returns=False, complete=False).values.shape == (7125, 20)
     bitcoin = read_panel(data / "candles" / "binance_BTCUSDT_d.csv.gz", columns=["close"])
-    assert [note.split(":")[0] for note in bitcoin.notes] == ["COLUMN_NOT_NUMBERS", "NEWEST_FIRST", "DATE_REPEATED"]
+    codes = ["COLUMN_NOT_NUMBERS", "DATES_TWICE", "NEWEST_FIRST", "DATE_REPEATED"]
+    assert [note.split(":")[0] for note in bitcoin.notes] == codes
     with pytest.raises(DataFault, match="2,649 dates stand twice"):
         read_panel(data / "candles" / "binance_BTCUSDT_1h.csv.gz", columns=["close"])
 
@@ -204,3 +207,80 @@ def test_parquet_and_csv_give_the_same_panel(tmp_path: Path) -> None:
     from_parquet = read_panel(tmp_path / "p.parquet")
     assert np.array_equal(from_csv.values, from_parquet.values)
     assert np.array_equal(from_csv.dates, from_parquet.dates)
+
+
+def test_prices_called_returns_are_refused(tmp_path: Path) -> None:
+    levels = written(tmp_path, "A\n" + "".join(f"{100 + row % 7}\n" for row in range(30)))
+    with pytest.raises(DataFault, match=r"all 30 returns are above 0 .* these look like prices; leave out --returns"):
+        returns_of(read_panel(levels), are_returns=True)
+
+
+def test_a_simple_return_below_minus_one_is_refused_and_a_log_return_in_per_cent_is_not(tmp_path: Path) -> None:
+    panel = read_panel(written(tmp_path, "date,A\n2015-01-01,0.5\n2015-01-02,-1.2\n2015-01-03,0.1\n"))
+    with pytest.raises(DataFault, match=r"A is -1.2 on 2015-01-02: a simple return is a fraction"):
+        returns_of(panel, are_returns=True, kind="simple")
+    assert returns_of(panel, are_returns=True).values[1, 0] == -1.2
+
+
+def test_a_second_column_of_dates_is_left_out_and_said(tmp_path: Path) -> None:
+    panel = read_panel(written(tmp_path, "unix,date,A\n1420070400,2015-01-01,1\n1420156800,2015-01-02,2\n"))
+    assert panel.names == ("A",)
+    assert panel.notes == ("DATES_TWICE: unix left out, the dates are those of date",)
+
+
+def test_one_cell_that_is_no_number_is_named_and_the_column_not_left_out(tmp_path: Path) -> None:
+    text = "date,A,B\n2015-01-01,1,x\n2015-01-02,1x,y\n2015-01-03,2,z\n"
+    with pytest.raises(DataFault, match="A is '1x' on 2015-01-02, no number"):
+        read_panel(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["2015-01-01,1.5,2.5\n2015-01-02,1.6,2.6\n", "0.1\n0.2\n"])
+def test_values_where_the_names_should_be_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataFault, match="the first line holds values"):
+        read_panel(written(tmp_path, text))
+
+
+def test_names_that_are_numbers_pass_beside_a_date(tmp_path: Path) -> None:
+    assert read_panel(written(tmp_path, "date,2330,2317\n2015-01-01,1,2\n")).names == ("2330", "2317")
+
+
+def test_a_comma_at_the_end_of_every_line_is_no_series(tmp_path: Path) -> None:
+    panel = read_panel(written(tmp_path, "date,A,\n2015-01-01,1,\n2015-01-02,2,\n"))
+    assert panel.names == ("A",)
+    assert panel.notes == ("COLUMN_NOT_NUMBERS: column 3, which has no name left out",)
+
+
+def test_a_series_is_named_once_and_found_by_its_exact_name_first(tmp_path: Path) -> None:
+    path = written(tmp_path, "date,AB,ab\n2015-01-01,1,2\n2015-01-02,3,4\n")
+    assert read_panel(path, columns=["AB"]).values[0, 0] == 1.0
+    with pytest.raises(Fault, match="AB is named twice"):
+        read_panel(path, columns=["AB", "AB"])
+
+
+def test_the_same_file_given_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "date,A\n2015-01-01,1\n2015-01-02,3\n")
+    with pytest.raises(Fault, match=r"two files hold a series .*\.A"):
+        read_panel([path, path])
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_usage(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"none\.csv: cannot be read: No such file"):
+        read_panel(tmp_path / "none.csv")
+
+
+def test_a_gzip_of_rubbish_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv.gz"
+    path.write_bytes(b"\x1f\x8b\x08" + bytes(6) + b"\x03" + b"rubbish" * 3)
+    with pytest.raises(DataFault, match="the gzip file is damaged"):
+        read_panel(path)
+
+
+def test_arrow_decimals_are_numbers_and_a_date_that_is_absent_is_named(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "prices.parquet"
+    values = [Decimal("1.25"), None, Decimal("2.5")]
+    parquet.write_table(arrow.table({"date": [date(2015, 1, day) for day in (1, 2, 3)], "A": values}), path)
+    np.testing.assert_array_equal(read_panel(path).values[:, 0], [1.25, np.nan, 2.5])
+    parquet.write_table(arrow.table({"date": [date(2015, 1, 1), None], "A": [1.0, 2.0]}), path)
+    with pytest.raises(DataFault, match="row 2 has no date"):
+        read_panel(path)

@@ -148,6 +148,9 @@ def test_people_see_a_column_of_factors(run: Run, prices: Path) -> None:
         (["--probability", "0.6", "--soft-drawdown", "0.3"], 2, "soft_drawdown must be at least 0 and below"),
         (["--probability", "0.6", "--capital", "-1"], 2, "capital must be above 0"),
         (["--probability", "0.6", "--holding-periods", "0"], 2, "--holding-periods must be above 0"),
+        (["--probability", "0.6", "--trials", "0"], 2, "0 observations are too few to size 1 instruments"),
+        (["--probability", "0.6", "--trials", "1"], 2, "1 observations are too few to size 1 instruments"),
+        (["--probability", "0.6", "--capital", "1e300"], 2, "bet: 4.999999999999999e+298 lots are more than"),
         (["--probability", "0.6", "--trials", "3"], 2, "3 observations are too few to size 1 instruments"),
     ],
 )
@@ -156,6 +159,15 @@ def test_a_mistake_is_one_line(run: Run, arguments: list[str], code: int, line: 
     assert (found, out) == (code, "")
     assert err.startswith(f"bot4: {line}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("--rate", "inf"), ("--rate", "nan"), ("--edge", "A.X=1e300")])
+def test_a_return_that_cannot_be_one_is_refused_without_a_warning(
+    run: Run, prices: Path, arguments: tuple[str, str]
+) -> None:
+    code, out, err = run("--data", prices, *arguments, "--json")
+    assert (code, out) == (2, "")
+    assert err == f"bot4: {arguments[0]}: a return is a fraction of at most 100, like 0.001\n"
 
 
 def test_a_constant_series_and_too_short_ones_are_named(run: Run, tmp_path: Path) -> None:

@@ -211,6 +211,9 @@ def test_the_figures_of_the_reports_are_ones_that_plotly_draws(tmp_path: Path, c
         ("instrument,weight\nAAA,much\n", "line 2, AAA: 'much' is no number", Exit.INTEGRITY),
         ("instrument,weight\nAAA,1\nAAA,2\n", "AAA stands in two lines; add them up", Exit.INTEGRITY),
         ("instrument,weight\nAAA,0\n", "no position that is not zero", Exit.INTEGRITY),
+        ("instrument,weight\nAAA,1\naaa,1\n", "AAA is named twice", Exit.USAGE),
+        ("instrument,weight\nAAA,1,2\n", "line 2 has 3 cells, the header 2", Exit.INTEGRITY),
+        ("instrument,weight\nAAA,1e308\nBBB,1e308\n", "the positions are worth", Exit.USAGE),
         ("instrument,weight\nAAX,1\n", "there is no series 'AAX'; did you mean AAA?", Exit.USAGE),
     ],
 )
@@ -231,6 +234,10 @@ def test_mistakes_in_a_portfolio_are_one_line(
         (("var", "--method", "monte-carlo", "--paths", "5"), "--paths is 5: 1,000 to 10,000,000"),
         (("var", "--method", "historical", "--window", "50"), "50 scenarios cannot show a loss at level 0.99"),
         (("var", "--value", "-1"), "--value is -1: the portfolio's value must be positive"),
+        (("var", "--value", "inf"), "--value is inf: the portfolio's value must be positive"),
+        (("stress", "--level", "1"), "level is 1: a confidence level lies between 0.5 and 1, like 0.99"),
+        (("stress", "--shock", "AAA=1e300"), "shock 1e+300 of AAA: a return from -1 to 100"),
+        (("stress", "--shock", "AAA=-0.1,AAA=-0.3"), "AAA stands twice"),
         (("stress", "--shock", "AAA"), "--shock 'AAA': written NAME=RETURN"),
         (("stress", "--shock", "AAX=-0.1"), "'AAX' is not in the portfolio"),
         (("backtest", "--window", "650", "--from", "2015-06-01"), "--from 2015-06-01: only 150 returns lie before it"),
@@ -253,6 +260,30 @@ def test_quantities_of_returns_are_refused(tmp_path: Path, capsys: Capture) -> N
     code, line = mistake(capsys, "var", "--portfolio", held, "--data", prices(tmp_path), "--returns")
     assert code == Exit.USAGE
     assert "quantities need prices" in line
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"), [("var", "--portfolio"), ("var", "--liquidity"), ("stress", "--margin"), ("var", "--data")]
+)
+def test_bytes_that_are_no_text_are_bad_data(verb: str, option: str, tmp_path: Path, capsys: Capture) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(bytes(range(256)))
+    files = {"--portfolio": portfolio(tmp_path), "--data": prices(tmp_path), option: broken}
+    chosen = [word for pair in files.items() for word in pair]
+    code, line = mistake(capsys, verb, *chosen, *(("--method", "historical") if verb == "var" else ()))
+    assert code == Exit.INTEGRITY
+    assert "broken.csv: byte 128 is no text" in line
+
+
+def test_the_exceptions_of_a_period_are_dated(tmp_path: Path, capsys: Capture) -> None:
+    result = run(capsys, "backtest", "--data", prices(tmp_path), "--method", "historical", "--window", "250", "--level",
+                 "0.95", "--period", "2016-01-01:2016-06-30")  # fmt: skip
+    whole = result["methods"]["historical"]
+    part = whole["periods"]["2016-01-01:2016-06-30"]
+    assert part["exceptions"] == len(part["exception_dates"]) > 0
+    assert part["exception_dates"] == [
+        date for date in whole["exception_dates"] if "2016-01-01" <= date <= "2016-06-30"
+    ]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Capture) -> None:

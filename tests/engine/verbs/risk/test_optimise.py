@@ -114,6 +114,8 @@ def test_people_see_weights_status_and_what_binds(run: Run, returns: Path) -> No
         (["--method", "mean-cvar", "--objective", "max-sharpe"], "mean-cvar has no max-sharpe"),
         (["--method", "mean-cvar", "--level", "1.5"], "the CVaR level must lie between 0 and 1"),
         (["--rate", "5"], "NO_EXCESS_RETURN: no feasible portfolio earns more than cash"),
+        (["--rate", "inf"], "--rate must be finite, is inf"),
+        (["--objective", "target-return", "--target-return", "nan"], "--target-return must be finite, is nan"),
         (["--time-limit-ms", "0"], "the time limit must be above 0"),
         (["--column", "Z"], "there is no series 'Z'"),
     ],
