@@ -38,12 +38,12 @@ def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[st
 def read_file(path: Path) -> Panel:
     """One file, every column that holds numbers."""
     header, cells = columns_of(path)
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise DataFault(f"{path}: two columns are called {repeated[0]!r}; rename one")
     dated = date_column(header)
     if dated is None and all(to_numbers([name]) is not None or is_date(name) for name in header):
         raise DataFault(f"{path}: the first line holds values ({', '.join(header[:3])}), not the names of the columns")
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise DataFault(f"{path}: two columns are called {repeated[0]!r}; rename one")
     rows = len(cells[0]) if cells else 0
     dates = to_dates(cells[dated], path) if dated is not None else np.arange(rows).astype("datetime64[ns]")
     names, values, left_out, further = [], [], [], []

@@ -234,7 +234,7 @@ def test_one_cell_that_is_no_number_is_named_and_the_column_not_left_out(tmp_pat
         read_panel(written(tmp_path, text))
 
 
-@pytest.mark.parametrize("text", ["2015-01-01,1.5,2.5\n2015-01-02,1.6,2.6\n", "0.1\n0.2\n"])
+@pytest.mark.parametrize("text", ["2015-01-01,1.5,1.5\n2015-01-02,1.6,2.6\n", "0.1\n0.2\n"])
 def test_values_where_the_names_should_be_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataFault, match="the first line holds values"):
         read_panel(written(tmp_path, text))
