@@ -30,6 +30,8 @@ from engine.strategy.contract import (
 from engine.strategy.config import StrategySettings
 from engine.strategy.plain import PlainGroup
 
+cdef int64_t EXPONENT_BITS = 0x7FF0000000000000  # all set in a float64 that is not finite
+
 assert CALLBACKS == (
     "on_start", "on_book", "on_trade", "on_bar", "on_timer", "on_fill", "on_order", "on_regime", "on_risk", "on_stop"
 )
@@ -103,6 +105,8 @@ cdef void on_report(Core *core, const Message *message, Outbox *outbox) noexcept
 
 
 cdef void on_risk_value(Core *core, const Message *message, Outbox *outbox) noexcept nogil:
+    if (message.extra & EXPONENT_BITS) == EXPONENT_BITS:    # NaN or infinite: risk refuses the batch, with a code
+        return
     core.event[0] = message.order_id
     core.event[1] = message.extra                # the bits of a float64
     core.event[2] = message.receive_time_ns

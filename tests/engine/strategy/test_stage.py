@@ -181,6 +181,13 @@ def test_risk_values_and_the_regime_are_told_apart(counter: Rig) -> None:
     assert seen(counter, "risk", "regime", "value") == [1, 1, 2.5]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_risk_value_that_is_no_number_reaches_no_strategy(counter: Rig, value: float) -> None:
+    counter.send(Kind.RISK_VALUE, order_id=3, extra=int(np.float64(value).view(np.int64)))
+    counter.send(Kind.RISK_VALUE, order_id=3, extra=int(np.float64(2.5).view(np.int64)))
+    assert seen(counter, "risk", "value") == [1, 7.5]
+
+
 def test_stop_is_told_by_the_command(counter: Rig) -> None:
     counter.send(Kind.COMMAND, extra=Command.HALT)
     counter.send(Kind.COMMAND, extra=Command.STOP)
