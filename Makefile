@@ -19,9 +19,12 @@ run: build
 
 build: .venv/built
 
-# Both suites at once: they wait for processes more than they compute. Neither knows of the other.
+# Both suites at once: they wait for processes more than they compute. Neither knows of the other; the checked one is
+# printed when it has ended.
 test: .venv/dev .venv/built $(CHECKED)/built
-	@$(MAKE) --no-print-directory -j2 --output-sync=line test-ordinary test-checked
+	@$(MAKE) --no-print-directory test-checked > build/checked.log 2>&1 & checked=$$!; \
+	ordinary=0; $(MAKE) --no-print-directory test-ordinary || ordinary=$$?; \
+	status=0; wait $$checked || status=$$?; echo "checked build:"; cat build/checked.log; exit $$((ordinary | status))
 
 test-ordinary: .venv/dev .venv/built
 	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest
