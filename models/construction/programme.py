@@ -118,6 +118,8 @@ def polished(covariance: Array, linear: Array, shape: Polyhedron, x: Array) -> A
             found = np.linalg.solve(system, np.concatenate([-linear, limits]))
         except np.linalg.LinAlgError:  # constraints that bind twice
             found = np.linalg.lstsq(system, np.concatenate([-linear, limits]), rcond=None)[0]
+        if not np.isfinite(found).all():  # a scale near the smallest number there is
+            return x
         better, multipliers = found[:n], found[n + equals :]
         residual = float(np.abs(system @ found - np.concatenate([-linear, limits])).max())
         if not np.isfinite(better).all() or residual > 1e-10 * reach:

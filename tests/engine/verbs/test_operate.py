@@ -113,7 +113,7 @@ def until(path: Path, condition: Any) -> dict[str, Any]:
 def test_status_shows_every_process_alive_and_the_book_valid(run: Path) -> None:
     found = until(run, lambda found: found["orders"] > 0)
     assert [row["name"] for row in found["processes"]] == [
-        "exchange", "journal", "gateway", "core", "feed", "follower",
+        "exchange", "journal", "gateway", "core", "feed", "risk", "follower",
     ]  # fmt: skip
     assert all(row["alive"] for row in found["processes"])
     assert found["halted"] is None

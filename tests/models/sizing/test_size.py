@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.construction.constraints import box
@@ -43,6 +43,7 @@ policies = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), policies, st.floats(0, 0.3), st.floats(0, 1))
+@example(0, SizingPolicy(kelly_fraction=0.5, gross_cap=1.0), 0.0, 2.225073858507203e-309)
 def test_whatever_the_settings_the_terms_multiply_to_lots_within_every_cap(
     seed: int, policy: SizingPolicy, drawdown: float, quality: float
 ) -> None:
