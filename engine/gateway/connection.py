@@ -2,7 +2,8 @@
 
 It knows requests and events, not orders. Every request is answered exactly once through its callback: with the venue's
 answer, or with None when none came in time. When the connection breaks, unanswered requests are dropped and `on_cut` is
-called: whoever sent them must then ask what became of them.
+called: whoever sent them must then ask what became of them. Every time here is of the steady clock, and so are the
+time stamps of requests, with the venue's offset to it as of the log-on: a host clock that is set moves none of them.
 """
 
 import asyncio
@@ -54,15 +55,28 @@ def signature_payload(params: dict[str, Any]) -> str:
     return "&".join(f"{name}={params[name]}" for name in sorted(params))
 
 
+def server_time_ms(result: Any) -> int:
+    """Of the answer to `time`. Raises ValueError for one without it."""
+    try:
+        return int(result["serverTime"])
+    except MALFORMED:
+        raise ValueError(f"time: {str(result)[:80]} holds no serverTime") from None
+
+
 class Frames(picows.WSListener):
-    """Puts frames together and hands whole texts on."""
+    """Puts frames together and hands whole texts on. A text longer than `limit_bytes` ends the connection."""
 
     def __init__(
-        self, on_text: Callable[[bytes], None], on_lost: Callable[[], None], after: Callable[[], None]
+        self,
+        on_text: Callable[[bytes], None],
+        on_lost: Callable[[], None],
+        after: Callable[[], None],
+        limit_bytes: int,
     ) -> None:
         """`after` is called when a text has been dealt with, and before the next one that was read together with it."""
-        self._on_text, self._on_lost, self._after = on_text, on_lost, after
+        self._on_text, self._on_lost, self._after, self._limit_bytes = on_text, on_lost, after, limit_bytes
         self._parts: list[bytes] = []
+        self._bytes = 0
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._on_lost()
@@ -75,9 +89,15 @@ class Frames(picows.WSListener):
                 self._on_text(frame.get_payload_as_bytes())
                 self._after()
                 return
+            if frame.msg_type != picows.WSMsgType.CONTINUATION:
+                self._parts, self._bytes = [], 0  # what was begun before it has no end
             self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                text, self._parts = b"".join(self._parts), []
+            self._bytes += len(self._parts[-1])
+            if self._bytes > self._limit_bytes:
+                self._parts, self._bytes = [], 0
+                transport.disconnect(graceful=False)
+            elif frame.fin:
+                text, self._parts, self._bytes = b"".join(self._parts), [], 0
                 self._on_text(text)
                 self._after()
 
@@ -94,8 +114,10 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._clock_offset_ms = 0
         self.ready = False
+        self.asking = False  # the client's word: until what was in doubt has been asked for, nothing new is sent
+        self.failure: Exception | None = None  # a programme error that ended the work here: the process is to end by it
         self.between_texts: Callable[[], None] = lambda: None  # to be set before the start
-        self.send_called_ns = 0  # of the last request, ns UTC
+        self.send_called_ns = 0  # of the last request, ns, steady clock
         self.cuts = 0
         self.malformed = 0
         self.logons = 0
@@ -105,13 +127,13 @@ class Connection:
 
     @property
     def clock_offset_ms(self) -> int:
-        """The venue's clock less ours, as of the last log-on."""
+        """The venue's clock less our steady one, as of the last log-on."""
         return self._clock_offset_ms
 
     @property
     def plain(self) -> bool:
-        """Whether a request can be sent as it is: connected, and logged on, so that nothing is signed."""
-        return self.ready and self._credentials.session_logon and self._transport is not None
+        """Whether an order can be sent as it is: connected, nothing to be asked first, and logged on: nothing is signed."""
+        return self.ready and not self.asking and self._credentials.session_logon and self._transport is not None
 
     @property
     def transport(self) -> picows.WSTransport | None:
@@ -120,7 +142,7 @@ class Connection:
     # -- COMMANDS --
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._keep_up())
+        self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
         """Closes for good; nothing is called back any more."""
@@ -150,9 +172,9 @@ class Connection:
         `explicit` signs it by itself although the session is logged on.
         """
         if self._transport is None:
-            asyncio.get_running_loop().call_soon(done, None)
+            asyncio.get_running_loop().call_soon(self._unsent, done)
             return
-        now_ns = clock.utc_ns()
+        now_ns = clock.steady_ns()
         if signed:
             params["recvWindow"] = self._settings.receive_window_ms
             params["timestamp"] = (at_ns or now_ns) // 1_000_000 + self._clock_offset_ms
@@ -163,7 +185,7 @@ class Connection:
         self.expect(number, done, now_ns)
         self._limits.add(now_ns // 1_000_000, weight, orders)
         body = msgspec.json.encode({"id": number, "method": method, "params": params})
-        self.send_called_ns = clock.utc_ns()
+        self.send_called_ns = clock.steady_ns()
         self._transport.send(picows.WSMsgType.TEXT, body)
 
     def take_id(self) -> int:
@@ -183,7 +205,26 @@ class Connection:
             if pending is not None:
                 pending.done(None)
 
+    def begin_anew(self) -> None:
+        """Ends this connection; the next one follows as after any cut."""
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
     # -- the pieces --
+
+    async def _work(self) -> None:
+        """Keeps the connection up. What nobody thought of ends the process, and is not left to a task nobody awaits."""
+        try:
+            await self._keep_up()
+        except Exception as error:
+            self.ready, self.failure = False, error
+
+    def _unsent(self, done: Done) -> None:
+        """Answers a request that found no connection."""
+        try:
+            done(None)
+        except Exception as error:
+            self.failure = error
 
     async def _keep_up(self) -> None:
         """Connects, logs on, waits for the end, and begins again after a pause that doubles."""
@@ -207,7 +248,7 @@ class Connection:
     async def _connect(self) -> None:
         settings = self._settings
         transport, _ = await picows.ws_connect(
-            lambda: Frames(self._on_text, self._lost, self.between_texts),
+            lambda: Frames(self._take, self._lost, self.between_texts, settings.max_frame_bytes),
             settings.address,
             websocket_handshake_timeout=settings.connect_timeout_ms / 1_000,
             enable_auto_ping=True,
@@ -216,7 +257,7 @@ class Connection:
             max_frame_size=settings.max_frame_bytes,
         )
         self._transport = transport
-        self._limits.add(clock.utc_ns() // 1_000_000, 2, 0)
+        self._limits.add(clock.steady_ns() // 1_000_000, 2, 0)
 
     def _lost(self) -> None:
         """The connection broke. During the log-on its requests end here; afterwards `_keep_up` sees to the rest."""
@@ -237,10 +278,13 @@ class Connection:
 
     async def _log_on(self) -> None:
         """Measures the venue's clock, logs the session on where the key can, and subscribes to the account's events."""
-        before_ns = clock.utc_ns()
+        before_ns = clock.steady_ns()
         venue_time = await self._ask("time", {}, signed=False)
-        middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
-        offset_ms = int(venue_time["serverTime"]) - middle_ms
+        middle_ms = (before_ns + clock.steady_ns()) // 2_000_000
+        try:
+            offset_ms = server_time_ms(venue_time) - middle_ms
+        except ValueError as error:
+            raise VenueSilent(str(error)) from None
         # within the rounding of a millisecond and the way there our own clock is as good
         self._clock_offset_ms = offset_ms if abs(offset_ms) > self._settings.clock_error_ms // 4 else 0
         if self._credentials.session_logon:
@@ -265,7 +309,15 @@ class Connection:
             raise VenueSilent(f"{method}: no answer")
         if answer.get("status") != 200:
             raise VenueSilent(f"{method}: {answer.get('error')}")
-        return answer["result"]
+        return answer.get("result")
+
+    def _take(self, text: bytes) -> None:
+        """What is no rubbish of the venue but an error of ours ends the process, not only this connection."""
+        try:
+            self._on_text(text)
+        except Exception as error:
+            self.failure = error
+            raise
 
     def _on_text(self, text: bytes) -> None:
         """An answer or an event; what is neither is counted and dropped, whatever it is."""
@@ -297,18 +349,18 @@ class Connection:
 
     def _learn(self, answer: Answer) -> None:
         """Rate limits and the clock, from any answer."""
-        now_ms = clock.utc_ns() // 1_000_000
+        now_ms = clock.steady_ns() // 1_000_000
         self._limits.learn(now_ms, answer.get("rateLimits", []))
         error = answer.get("error") or {}
         if error.get("code") == RATE_LIMIT_CODE:
             retry_after = (error.get("data") or {}).get("retryAfter", now_ms + 1_000)
             self._limits.blocked_until_ms = max(self._limits.blocked_until_ms, int(retry_after) - self._clock_offset_ms)
         if error.get("code") == TIMESTAMP_CODE and self._transport is not None:
-            before_ns = clock.utc_ns()
+            before_ns = clock.steady_ns()
 
             def measured(reply: Answer | None) -> None:
                 if reply is not None and reply.get("status") == 200:
-                    middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
-                    self._clock_offset_ms = int(reply["result"]["serverTime"]) - middle_ms
+                    middle_ms = (before_ns + clock.steady_ns()) // 2_000_000
+                    self._clock_offset_ms = server_time_ms(reply["result"]) - middle_ms
 
             self.request("time", {}, measured, signed=False)

@@ -1,8 +1,10 @@
 """Asking the venue what became of an order: by client id, and for its trades where a fill is missing.
 
 "Not found" counts only once the request can no longer arrive: `receive_window_ms` plus `clock_error_ms` after the
-attempt.
-Until then the question is put again. Nothing final is said of an order while one of its fills is missing.
+attempt. Until then the question is put again; and as long again where the venue had acknowledged the order, for then
+its records are behind. Nothing final is said of an order while one of its fills is missing.
+
+After each log-on whatever is in doubt is asked for before anything new is sent (`Connection.asking`).
 """
 
 from collections.abc import Callable
@@ -35,14 +37,30 @@ class Inquiry:
     ) -> None:
         self._settings, self._connection, self._limits, self._settle = settings, connection, limits, settle
         self._in_flight = 0
+        self._unasked: set[int] = set()  # in doubt since before the log-on, and the venue has not yet answered
         self._retry_ns = settings.query_retry_ms * NS_PER_MS
         self._window_ns = (settings.receive_window_ms + settings.clock_error_ms) * NS_PER_MS
         self._reconcile_ns = settings.reconcile_interval_ms * NS_PER_MS
 
     # -- COMMANDS --
 
+    def begin(self, orders: dict[int, Order]) -> None:
+        """A log-on: everything is asked for at once, what is in doubt before anything new is sent."""
+        for order in orders.values():
+            order.query_at_ns = 0
+        self._unasked = set(orders)
+        self._keep_asking(orders)
+
+    def _keep_asking(self, orders: dict[int, Order]) -> None:
+        """What is out of doubt by another word, an event for one, need not be waited for."""
+        if self._unasked:
+            self._unasked &= {number for number, order in orders.items() if order.standing == Standing.DOUBT}
+        self._connection.asking = bool(self._unasked)
+
     def poll(self, orders: dict[int, Order], now_ns: int) -> None:
         """Asks for what is in doubt and due; and, with a part of the venue's weight, for what was silent too long."""
+        if self._connection.asking:
+            self._keep_asking(orders)
         weight = self._limits.weight
         spare = weight.count(now_ns // NS_PER_MS) < RECONCILE_SHARE * weight.limit
         for order in tuple(orders.values()):
@@ -59,7 +77,7 @@ class Inquiry:
         """Nobody knows how it stands: reported UNKNOWN and asked for at once."""
         if order.open:
             self.words.doubted(order, Refusal.VENUE_TIMEOUT)
-            order.query_at_ns = clock.utc_ns()
+            order.query_at_ns = clock.steady_ns()
 
     def query(self, order: Order, now_ns: int) -> bool:
         """Asks how an order stands; False when no more may be asked now."""
@@ -101,20 +119,25 @@ class Inquiry:
     def _told(self, order: Order, answer: Answer | None, asked_ns: int) -> None:
         """The answer to order.status."""
         self._end(order)
+        if answer is not None:
+            self._unasked.discard(order.number)
         if not order.open:
             return
-        now_ns = order.word_ns = clock.utc_ns()
+        now_ns = order.word_ns = clock.steady_ns()
+        order.query_at_ns = now_ns + self._retry_ns  # unless the answer tells
         if answer is not None and answer["status"] == 200:
+            order.missed_ns = 0
             self.words.status(order, answer["result"])
             self._again_if_asked(order, now_ns)
             self._settle(order)
         elif answer is not None and int(answer["error"]["code"]) == NO_SUCH_ORDER:
             self._not_found(order, asked_ns, now_ns)
-        else:
-            order.query_at_ns = now_ns + self._retry_ns
 
     def _not_found(self, order: Order, asked_ns: int, now_ns: int) -> None:
         last_arrival_ns = order.attempt_ns + self._window_ns
+        if order.venue_order_id:
+            order.missed_ns = order.missed_ns or now_ns
+            last_arrival_ns = max(last_arrival_ns, order.missed_ns + self._window_ns)
         if asked_ns > last_arrival_ns:
             self.words.ended(order, ReportKind.NOT_FOUND, 0, Refusal.VENUE_UNKNOWN_ORDER)
             self._settle(order)
@@ -125,7 +148,7 @@ class Inquiry:
     def _fetched(self, order: Order, answer: Answer | None) -> None:
         """The answer to myTrades."""
         self._end(order)
-        now_ns = order.word_ns = clock.utc_ns()
+        now_ns = order.word_ns = clock.steady_ns()
         before = len(order.trades)
         if answer is not None and answer["status"] == 200:
             for trade in sorted(answer["result"], key=lambda entry: int(entry["id"])):

@@ -11,7 +11,7 @@ one is the reference, and a test sends the same orders both ways.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.gateway.order_text cimport OrderText
 from engine.gateway.rate_limit cimport RateLimits
 from ipc.message cimport ACTION_CANCEL, ACTION_NEW, Message, OrderDetail
@@ -24,6 +24,7 @@ from picows.picows cimport WSMsgType, WSTransport
 
 import numpy as np
 
+from engine.clock import STEADY_BASE_NS
 from engine.gateway.attempts import STATE_BITS, WORDS, State
 from engine.gateway.orders import Standing
 from ipc.messages import MESSAGE
@@ -50,19 +51,19 @@ cdef enum:
 
 assert (ROW_WORDS, TIME_BITS) == (WORDS, STATE_BITS)
 assert (FREE, ATTEMPTED, FINISHED) == (State.FREE, State.ATTEMPTED, State.FINISHED)
+cdef int64_t STEADY_BASE = STEADY_BASE_NS
 cdef object CHANGEABLE = (Standing.SENT, Standing.LIVE)
-
-
-cdef inline int64_t utc_ns() noexcept nogil:
-    cdef timespec moment
-    clock_gettime(CLOCK_REALTIME, &moment)
-    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
 cdef inline int64_t monotonic_ns() noexcept nogil:
     cdef timespec moment
     clock_gettime(CLOCK_MONOTONIC, &moment)
     return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+
+
+cdef inline int64_t steady_ns() noexcept nogil:
+    """As clock.steady_ns."""
+    return STEADY_BASE + monotonic_ns()
 
 
 cdef class OrderLane:
@@ -135,7 +136,7 @@ cdef class OrderLane:
         return self._records[self._at : self._at + 2]
 
     def sent(self):
-        """Of the last `pass_on`: [(records, request id, time of the send in ns UTC), ...]; valid as long as records."""
+        """Of the last `pass_on`: [(records, request id, time of the send, steady ns), ...]; valid as long as records."""
         return [
             (self._records[at : at + 2], self._request_ids[at // 2], self._called_ns[at // 2])
             for at in range(self._sent_from, self._at, 2)
@@ -197,7 +198,7 @@ cdef class OrderLane:
         if self._connection is None or not self._connection.plain:
             return False
         if detail.action != ACTION_CANCEL and (
-            self._halt[0] != 0 or not self._limits.may_order(utc_ns() // 1_000_000)
+            self._halt[0] != 0 or not self._limits.may_order(steady_ns() // 1_000_000)
         ):
             return False
         if detail.action != ACTION_NEW and not self._changeable(detail.target_order_id, order.instrument):
@@ -234,7 +235,7 @@ cdef class OrderLane:
         """The text of _may_send into the socket; counted against the venue's limits."""
         cdef WSTransport transport = self._connection.transport
         cdef const OrderDetail *detail = <const OrderDetail *> (self._batch + self._at + 1)
-        cdef int64_t called_ns = utc_ns()
+        cdef int64_t called_ns = steady_ns()
         self._called_ns[self._at // 2] = called_ns
         transport.send_reuse_external_buffer(WSMsgType.TEXT, self._text.text, self._size)
         self._limits.add(called_ns // 1_000_000, 1, 0 if detail.action == ACTION_CANCEL else 1)
@@ -244,17 +245,18 @@ cdef class OrderLane:
         """On shared cores: watches the order ring while the core is at work, then sleeps until the bell rings,
         `sockets` (the event loop's own descriptor) can be read, or sleep_ns is over; what has come is passed on.
 
-        Returns how many were sent; `seen_ns` says when they were seen.
+        Returns how many were sent; `seen_ns` says when they were seen. With an order at hand, which waits for the
+        journal, it only sleeps.
         """
-        cdef bint found
+        cdef bint waits = self._at < self._count, found = False
         with nogil:
-            found = self._watch()
+            found = not waits and self._watch()
             if not found:
                 bell.raise_word()
-                if self._consumer.backlog() == 0 and bell.sleep(sockets, sleep_ns):
+                if (waits or self._consumer.backlog() == 0) and bell.sleep(sockets, sleep_ns) and not waits:
                     found = self._watch()
                 bell.lower_word()
-        self.seen_ns = utc_ns()
+        self.seen_ns = steady_ns()
         return self.pass_on(last_number, durable_number, self.seen_ns) if found else 0
 
     cdef bint _core_sleeps(self) noexcept nogil:

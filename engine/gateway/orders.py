@@ -55,6 +55,7 @@ class Order:
     recheck: bool = False  # a fill was found missing while an answer was on its way
     query_at_ns: int = 0
     word_ns: int = 0  # when the venue was last heard of it
+    missed_ns: int = 0  # when the venue, which had it, first did not find it
 
     @classmethod
     def of(cls, message: OrderMessage, symbol: Symbol, client_id: str, now_ns: int) -> "Order":
@@ -70,13 +71,14 @@ class Order:
         )
 
     @classmethod
-    def of_attempt(cls, attempt: Attempt, symbol: Symbol, client_id: str) -> "Order":
+    def of_attempt(cls, attempt: Attempt, symbol: Symbol, client_id: str, now_ns: int) -> "Order":
+        """`now_ns` counts as its attempt: what another process read from a clock says nothing by ours."""
         return cls(
             attempt.number,
             symbol,
             attempt.side,
             attempt.quantity_lots,
-            attempt.time_ns,
+            now_ns,
             client_id,
             replaces=attempt.target_order_id,
             standing=Standing.DOUBT,

@@ -8,6 +8,8 @@ The way of order n, and where a kill -9 leaves it:
     marked ATTEMPTED      from here on never sent again: the next gateway reports it UNKNOWN and asks the venue
     sent
     reported              by reports; with the final one in the ring it is marked FINISHED
+
+Every wait and every age is measured by the steady clock (`clock.steady_ns`); only messages bear the time of the host.
 """
 
 import asyncio
@@ -49,6 +51,7 @@ NO_LIMIT = 1 << 62
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
 SLEEP_NS = 1_000_000  # on shared cores: how late an order may be found that neither the feed nor a report announced
+DURABLE_LOOK_NS = 50_000  # the same, while an order waits for the journal, which rings no bell
 COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
 # order_age: from the feed's receipt of the frame that caused the order (recv returned) to the look at the order ring
 # that found it; handle: from there to the send called; tick_to_send: from the receipt to the send called
@@ -165,7 +168,7 @@ class Gateway:
     async def _poll(self) -> None:
         """With a core of its own: the order ring, and between two looks the sockets."""
         while not self._may_leave():
-            now_ns = clock.utc_ns()
+            now_ns = clock.steady_ns()
             found = self._turn(now_ns)
             self._beat(now_ns)
             if not found:
@@ -180,9 +183,12 @@ class Gateway:
         loop: Any = asyncio.get_running_loop()
         sockets = loop._get_backend_id()  # uvloop's own descriptor: readable when any of its sockets is
         while not self._may_leave():
-            if self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, self._durable_number()):
+            number, durable = self._lane.next(), self._durable_number()
+            if number > durable:  # it waits for the journal
+                self._lane.wait(self._bell, sockets, DURABLE_LOOK_NS, self._last_number, durable)
+            elif number == 0 and self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, durable):
                 self._remember_sent(self._lane.seen_ns)
-            now_ns = clock.utc_ns()
+            now_ns = clock.steady_ns()
             self._turn(now_ns)
             self._beat(now_ns)
             await asyncio.sleep(0)
@@ -205,11 +211,11 @@ class Gateway:
         """Waits a while for a first connection: orders that lie in the ring already are better sent than refused."""
         session = self._venue
         deadline = time.monotonic() + self._settings.gateway.connect_timeout_ms / 1_000
-        while isinstance(session, BinanceSession) and not session.connection.ready and time.monotonic() < deadline:
+        while isinstance(session, BinanceSession) and not session.takes_new and time.monotonic() < deadline:
             if self._stopping_since is not None:
                 return
-            self._beat(clock.utc_ns())
-            self._venue.poll(clock.utc_ns())
+            self._beat(clock.steady_ns())
+            self._venue.poll(clock.steady_ns())
             await asyncio.sleep(0.002)
 
     def _recover(self) -> None:
@@ -238,7 +244,7 @@ class Gateway:
                 pid=os.getpid(),
                 epoch=self._settings.epoch,
                 number=self._beats,
-                time_ns=now_ns,
+                time_ns=clock.utc_ns(),
                 state="running" if self._stopping_since is None else "stopping",
                 progress=self._last_number + self._publisher.published,
             )
@@ -256,7 +262,7 @@ class Gateway:
                 self._lane.done()
             else:
                 break
-            found, now_ns = True, clock.utc_ns()  # a full reports ring may have held it up
+            found, now_ns = True, clock.steady_ns()  # a full reports ring may have held it up
         if self._lane.lost:
             self._counters.increase("lapped", self._lane.lost)
             self._lane.lost = 0
@@ -268,7 +274,7 @@ class Gateway:
         if self._failure is not None:
             return  # the next gateway's turn
         try:
-            now_ns = clock.utc_ns()
+            now_ns = clock.steady_ns()
             if self._lane.pass_on(self._last_number, self._durable_number(), now_ns):
                 self._remember_sent(now_ns)
         except Exception as error:  # picows would only note it and cut the connection; the process is to end by it
@@ -311,8 +317,9 @@ class Gateway:
         if called_ns >= seen_ns:  # else it waits for its target's fate and was not sent
             self._counters.observe("handle", called_ns - seen_ns)
             if order.cause_source == Source.MARKET:
-                self._counters.observe("order_age", seen_ns - order.cause_receive_time_ns)
-                self._counters.observe("tick_to_send", called_ns - order.cause_receive_time_ns)
+                cause_ns = order.cause_receive_time_ns - clock.utc_ns() + clock.steady_ns()
+                self._counters.observe("order_age", seen_ns - cause_ns)
+                self._counters.observe("tick_to_send", called_ns - cause_ns)
         if order.action in (Action.CANCEL, Action.QUERY):
             self._attempts.mark_finished(order.order_id)
 

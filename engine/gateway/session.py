@@ -70,6 +70,11 @@ class BinanceSession:
         return self._connection
 
     @property
+    def takes_new(self) -> bool:
+        """Whether new orders are sent: connected, and what was in doubt before has been asked for."""
+        return self._connection.ready and not self._connection.asking
+
+    @property
     def send_called_ns(self) -> int:
         return self._connection.send_called_ns
 
@@ -82,9 +87,6 @@ class BinanceSession:
         """Every order that has not ended, by number. Live."""
         return self._open
 
-    def open_numbers(self) -> list[int]:
-        return list(self._open)
-
     def refusal(self, order: OrderMessage) -> Refusal:
         """Raises nothing: an instrument that the table lacks is a refusal too."""
         action = order.action
@@ -92,12 +94,12 @@ class BinanceSession:
             return Refusal.INSTRUMENT_UNKNOWN
         if action == Action.QUERY:
             return Refusal.NONE
-        if not self._connection.ready:
+        if action == Action.CANCEL:
+            return Refusal.NONE if self._connection.ready else Refusal.VENUE_DISCONNECTED
+        if not self.takes_new:
             return Refusal.VENUE_DISCONNECTED
-        now_ms = clock.utc_ns() // NS_PER_MS
-        if action != Action.CANCEL and not self._limits.may_order(now_ms):
-            return Refusal.VENUE_RATE_LIMIT
-        return Refusal.NONE
+        may = self._limits.may_order(clock.steady_ns() // NS_PER_MS)
+        return Refusal.NONE if may else Refusal.VENUE_RATE_LIMIT
 
     # -- COMMANDS --
 
@@ -111,7 +113,8 @@ class BinanceSession:
     def recover(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             if attempt.action in (Action.NEW, Action.REPLACE):
-                order = Order.of_attempt(attempt, self._symbols[attempt.instrument], self._client_id(attempt.number))
+                symbol, client_id = self._symbols[attempt.instrument], self._client_id(attempt.number)
+                order = Order.of_attempt(attempt, symbol, client_id, clock.steady_ns())
                 order.standing = Standing.LIVE
                 self._open[order.number] = order
                 self._words.doubted(order, Refusal.VENUE_DISCONNECTED)
@@ -127,9 +130,12 @@ class BinanceSession:
         elif order.action == Action.QUERY:
             self._asked(order)
         else:
-            self._change(order, clock.utc_ns(), sent_id)
+            self._change(order, clock.steady_ns(), sent_id)
 
     def poll(self, now_ns: int) -> None:
+        """Raises what ended the connection's work: an error of ours, which the process is to end by."""
+        if self._connection.failure is not None:
+            raise self._connection.failure
         if now_ns < self._next_poll_ns:
             return
         self._next_poll_ns = now_ns + POLL_INTERVAL_NS
@@ -140,8 +146,7 @@ class BinanceSession:
     # -- of the connection --
 
     def on_ready(self) -> None:
-        for order in self._open.values():
-            order.query_at_ns = 0
+        self._inquiry.begin(self._open)
 
     def on_cut(self) -> None:
         """Whatever was under way, nobody knows how it ended."""
@@ -152,6 +157,8 @@ class BinanceSession:
 
     def on_event(self, event: dict[str, Any]) -> None:
         """One event of the user data stream."""
+        if event["e"] == "eventStreamTerminated":  # no fill would be told any more, and all would look well
+            self._connection.begin_anew()
         if event["e"] != "executionReport":
             return
         client_id = event["C"] if event["x"] == "CANCELED" and event["C"] else event["c"]
@@ -159,7 +166,7 @@ class BinanceSession:
         if order is None:
             self.foreign_events += 1
             return
-        order.word_ns = clock.utc_ns()
+        order.word_ns = clock.steady_ns()
         if order.number in self._finished:
             if event["x"] == "TRADE":  # a fill that overtook or was overtaken: the trade id tells whether it is new
                 self._words.event(order, event)
@@ -185,7 +192,7 @@ class BinanceSession:
         if not order.open or answer is None:
             self._inquiry.doubt(order)
             return
-        order.word_ns = clock.utc_ns()
+        order.word_ns = clock.steady_ns()
         if answer["status"] == 200:
             result = answer["result"]
             self._words.accepted(order, int(result["orderId"]), int(result["transactTime"]))
@@ -261,7 +268,7 @@ class BinanceSession:
             self._reject_cancel(target, Refusal.VENUE_TIMEOUT)
             self._inquiry.doubt(target)
             return
-        target.word_ns = clock.utc_ns()
+        target.word_ns = clock.steady_ns()
         if answer["status"] == 200:
             self._words.status(target, answer["result"])
         else:
@@ -297,7 +304,7 @@ class BinanceSession:
                 self._inquiry.doubt(each)
             return
         halves = answer["result"] if answer["status"] == 200 else error["data"]
-        target.word_ns = order.word_ns = clock.utc_ns()
+        target.word_ns = order.word_ns = clock.steady_ns()
         if halves["cancelResult"] == "SUCCESS":
             if target.open:
                 self._words.status(target, halves["cancelResponse"])
@@ -319,7 +326,7 @@ class BinanceSession:
         number = message.target_order_id
         order = self._open.get(number) or self._finished.pop(number, None)
         if order is None:
-            now_ns = clock.utc_ns()
+            now_ns = clock.steady_ns()
             order = Order.of(message, self._symbols[message.instrument], self._client_id(number), now_ns)
             order.number, order.replaces = number, 0
             order.attempt_ns = 0  # long ago
@@ -339,7 +346,7 @@ class BinanceSession:
         order = self._open.get(number)  # a replacement that waited is tracked already
         if order is None:
             symbol = self._symbols[message.instrument]
-            order = Order.of(message, symbol, self._client_id(number), now_ns or clock.utc_ns())
+            order = Order.of(message, symbol, self._client_id(number), now_ns or clock.steady_ns())
             self._open[number] = order
         return order
 
@@ -364,15 +371,18 @@ class BinanceSession:
                 self._resume(message)
 
     def _resume(self, message: OrderMessage) -> None:
-        """A cancel or replacement whose target is out of doubt; the halt word may have been set meanwhile."""
+        """A cancel or replacement whose target is out of doubt; what forbids a new order may have come meanwhile."""
         order = self._open.get(message.order_id)
         if order is None and message.action == Action.REPLACE:
             return  # it was in doubt as well, and its end has been told
-        if order is not None and self._halted():
-            self._words.ended(order, ReportKind.REJECTED, 0, Refusal.GATEWAY_HALTED)
+        code = Refusal.NONE
+        if order is not None:  # asked again what was asked before it waited
+            code = Refusal.GATEWAY_HALTED if self._halted() else self.refusal(message)
+        if order is not None and code != Refusal.NONE:
+            self._words.ended(order, ReportKind.REJECTED, 0, code)
             self._settle(order)
         else:
-            self._change(message, clock.utc_ns())
+            self._change(message, clock.steady_ns())
 
     def _say(self, report: Report) -> None:
         if not self._stopped:

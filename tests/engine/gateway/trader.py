@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine import clock
 from engine.exchange.server import ExchangeServer
 from engine.gateway.config import GatewaySettings
 from engine.gateway.credentials import Credentials
@@ -176,7 +177,7 @@ class Trader(Book):
 
     async def _poll(self) -> None:
         while True:
-            self.session.poll(time.time_ns())
+            self.session.poll(clock.steady_ns())
             await asyncio.sleep(0.001)
 
     def send(self, **fields: object) -> int:
