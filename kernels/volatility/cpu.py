@@ -17,6 +17,7 @@ from kernels.volatility.likelihood import (
     WORK_ROWS,
     loglikelihood,
     residuals_of,
+    run_forward,
     unpack,
     variances_of,
 )
@@ -124,6 +125,21 @@ def filter_one(theta: Vector, returns: Vector, regressors: Matrix, codes: Codes,
     return first, next_variance(work[RESIDUAL, last], work[VARIANCE, last], five, process)
 
 
+@njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
+def filter_from(theta: Vector, returns: Vector, regressors: Matrix, codes: Codes, first: float, work: Matrix) -> None:
+    """Fills work[RESIDUAL] and work[VARIANCE] at theta from the variance of the first return: no look ahead."""
+    five = np.empty(5)
+    process = codes[2]
+    unpack(theta, codes[0], process, five)
+    residuals_of(theta, returns, regressors, codes[1], work[RESIDUAL])
+    if process == EGARCH:
+        run_forward(five, process, math.log(first), work)
+    elif process == APARCH:
+        run_forward(five, process, first ** (0.5 * five[4]), work)
+    else:
+        run_forward(five, process, first, work)
+
+
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def newton_step(
     theta: Vector,
@@ -163,26 +179,18 @@ def newton_step(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
-def scales_of(values: Matrix, scales: Vector) -> tuple[int, int]:
-    """Fills scales (series,) with standard deviations, 0 for constants; row and column of the first NaN or infinity.
-
-    (-1, -1) when there is none.
-    """
+def scales_of(values: Matrix, scales: Vector) -> None:
+    """Fills scales (series,) with the standard deviations of values (series, n), 0 for constants."""
     n = values.shape[1]
     fold = np.empty(n)
     for s in range(values.shape[0]):
         row = values[s]
         mean = total(row, fold) / n
-        if not math.isfinite(mean):
-            for t in range(n):
-                if not math.isfinite(row[t]):
-                    return s, t
         square = 0.0
         for t in range(n):
             square += (row[t] - mean) * (row[t] - mean)
         deviation = math.sqrt(square / n)
         scales[s] = deviation if deviation > FLAT * abs(mean) else 0.0
-    return -1, -1
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -24,8 +24,10 @@ from kernels.volatility import (
 from kernels.volatility.densities import normal_sum, skewed_sum, student_sum
 from kernels.volatility.recursions import (
     aparch_backward,
+    aparch_first,
     aparch_forward,
     egarch_backward,
+    egarch_first,
     egarch_forward,
     gjr_backward,
     gjr_backward_first,
@@ -103,16 +105,27 @@ def unpack(theta: Vector, mean_parameters: int, process: int, five: Vector) -> i
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def run_forward(five: Vector, process: int, state: float, work: Matrix) -> None:
+    """Fills work[VARIANCE] from work[RESIDUAL] and the first bar's state: h, log h for EGARCH, s^delta for APARCH."""
+    e, h = work[RESIDUAL], work[VARIANCE]
+    if process == EGARCH:
+        egarch_forward(e, five[0], five[1], five[2], five[3], state, work[STATE], h)
+    elif process == APARCH:
+        aparch_forward(e, five, state, work[SHOCK], work[STATE], h)
+    else:
+        gjr_forward(e, five[0], five[1], five[2], five[3], state, work[SPARE], h)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def variances_of(five: Vector, process: int, start: int, presample: float, work: Matrix) -> tuple[float, float]:
     """Fills work[VARIANCE] from work[RESIDUAL]; gives the start as it entered the recursion."""
     first, z = start_of(five, process, start, presample, work[RESIDUAL], work[FOLD])
     if process == EGARCH:
-        egarch_forward(work[RESIDUAL], five[0], five[1], five[2], five[3], first, z, work[STATE], work[VARIANCE])
+        run_forward(five, process, egarch_first(five[0], five[1], five[2], five[3], first, z), work)
     elif process == APARCH:
-        aparch_forward(work[RESIDUAL], five, first, work[SHOCK], work[STATE], work[VARIANCE])
+        run_forward(five, process, aparch_first(five[0], five[1], five[3], first), work)
     else:
-        h0 = gjr_first(five[0], five[1], five[2], five[3], first)
-        gjr_forward(work[RESIDUAL], five[0], five[1], five[2], five[3], h0, work[SPARE], work[VARIANCE])
+        run_forward(five, process, gjr_first(five[0], five[1], five[2], five[3], first), work)
     return first, z
 
 

@@ -91,24 +91,22 @@ def gjr_backward_first(parameters: Vector, presample: float, lam: float, gradien
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def egarch_forward(
-    e: Vector,
-    omega: float,
-    alpha: float,
-    gamma: float,
-    beta: float,
-    log_presample: float,
-    z_presample: float,
-    log_h: Vector,
-    h: Vector,
-) -> None:
-    """log h_t = omega + alpha (|z_{t-1}| - sqrt(2/pi)) + gamma z_{t-1} + beta log h_{t-1}.
+def egarch_first(
+    omega: float, alpha: float, gamma: float, beta: float, log_presample: float, z_presample: float
+) -> float:
+    """log h_0 from the log variance before it. `z_presample` NaN: the expected shock, zero, before the first return."""
+    first = omega + beta * log_presample
+    if math.isnan(z_presample):
+        return first
+    return first + (alpha * (abs(z_presample) - ABSOLUTE_NORMAL) + gamma * z_presample)
 
-    `z_presample` NaN: the expected shock, zero, before the first return.
-    """
-    x = omega + beta * log_presample
-    if not math.isnan(z_presample):
-        x += alpha * (abs(z_presample) - ABSOLUTE_NORMAL) + gamma * z_presample
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def egarch_forward(
+    e: Vector, omega: float, alpha: float, gamma: float, beta: float, first: float, log_h: Vector, h: Vector
+) -> None:
+    """log h_t = omega + alpha (|z_{t-1}| - sqrt(2/pi)) + gamma z_{t-1} + beta log h_{t-1} from log h_0 = first."""
+    x = first
     for t in range(e.shape[0]):
         x = min(max(x, -LOG_VARIANCE_LIMIT), LOG_VARIANCE_LIMIT)
         log_h[t] = x
@@ -159,19 +157,23 @@ def egarch_backward(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def aparch_forward(
-    e: Vector, parameters: Vector, power_presample: float, shock: Vector, power: Vector, h: Vector
-) -> None:
-    """s_t^delta = omega + alpha (|e_{t-1}| - gamma e_{t-1})^delta + beta s_{t-1}^delta; `power` is s^delta, h = s^2.
+def aparch_first(omega: float, alpha: float, beta: float, power_presample: float) -> float:
+    """s_0^delta from the shock and s^delta before it, both `power_presample`."""
+    return omega + (alpha + beta) * power_presample
 
-    `power_presample` stands for both the shock and s^delta before the first return. `shock` gets (|e| - gamma e)^delta.
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def aparch_forward(e: Vector, parameters: Vector, first: float, shock: Vector, power: Vector, h: Vector) -> None:
+    """s_t^delta = omega + alpha (|e_{t-1}| - gamma e_{t-1})^delta + beta s_{t-1}^delta from s_0^delta = first.
+
+    `power` is s^delta, h = s^2; `shock` gets (|e| - gamma e)^delta.
     """
     omega, alpha, gamma, beta, delta = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4]
     n = e.shape[0]
     for t in range(n):
         size = abs(e[t]) - gamma * e[t]
         shock[t] = math.exp(delta * math.log(size)) if size > 0.0 else 0.0
-    state = omega + (alpha + beta) * power_presample
+    state = first
     exponent = 2.0 / delta
     for t in range(n):
         power[t] = state

@@ -98,7 +98,8 @@ def total_log(x: Vector, fold: Vector) -> float:
 def linear_recursion(drive: Vector, beta: float, before: float, out: Vector) -> None:
     """out[t] = drive[t] + beta out[t-1], with `before` as out[-1]; shapes (n,).
 
-    Eight at a time: only one product and one sum of each eight wait for the eight before.
+    Eight at a time: only one product and one sum of each eight wait for the eight before. The first values are the same
+    bits in a longer series.
     """
     n = drive.shape[0]
     beta2 = beta * beta
@@ -124,9 +125,13 @@ def linear_recursion(drive: Vector, beta: float, before: float, out: Vector) -> 
         out[t + 5] = d1 + beta2 * middle
         out[t + 6] = d2 + beta3 * middle
         out[t + 7] = last
-    for t in range(n - n % 8, n):
-        last = drive[t] + beta * last
-        out[t] = last
+    powers = (beta, beta2, beta3, beta4)
+    partial = 0.0
+    for t in range(n - n % 8, n):  # the same sums as above, so that values do not depend on how many follow
+        partial = drive[t] if t % 4 == 0 else drive[t] + beta * partial
+        out[t] = partial + powers[t % 4] * last
+        if t % 4 == 3:
+            last = out[t]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -2,7 +2,8 @@
 
 from kernels.volatility.steps import aparch_step, egarch_step, ewma_step, garch_step, gjr_step
 from models.health import Health
-from models.volatility.batch import VolatilityBatch, filter_batch, fit_batch
+from models.volatility.batch import VolatilityBatch, fit_batch
+from models.volatility.filter import filter_batch
 from models.volatility.fit import VolatilityFit, fit
 from models.volatility.health import CODES
 from models.volatility.information import expected_errors

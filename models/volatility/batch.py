@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.volatility.cpu import filter_one, fit_range
-from kernels.volatility.likelihood import VARIANCE, WORK_ROWS
+from kernels.volatility.cpu import fit_range
 from models.faults import Fault
 from models.volatility import health
 from models.volatility.data import Sample, sample_of
@@ -170,18 +169,3 @@ def in_units(
         results.presamples, results.variances, results.residuals, results.following, n, sample.dropped, threads,
         time.perf_counter() - began,
     )  # fmt: skip
-
-
-def filter_batch(
-    returns: NDArray[Any], spec: Spec, parameters: NDArray[Any], *, regressors: NDArray[Any] | None = None
-) -> Array:
-    """Variances (series, n) of returns (series, n) under given parameters (series, k), in the data's units."""
-    sample = sample_of(returns, spec, regressors)
-    m = mean_parameters(spec, sample.regressor_scales)
-    theta = warm_of(np.atleast_2d(parameters), spec, sample, len(np.atleast_2d(parameters)[0]))
-    found = np.empty_like(sample.returns)
-    work = np.empty((WORK_ROWS, sample.returns.shape[1]))
-    for i, row in enumerate(sample.returns):
-        filter_one(theta[i], row / sample.scales[i], sample.regressors, np.array(spec.codes(m)), work)
-        found[i] = work[VARIANCE] * sample.scales[i] ** 2
-    return found

@@ -27,18 +27,13 @@ class Sample:
 
 def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None, names: Sequence[str] = ()) -> Sample:
     """Checks and scales. Raises DataFault for NaN, infinity, constant series, too few; Fault for a missing matrix."""
-    values = np.atleast_2d(np.asarray(returns, dtype=np.float64))
-    if values.ndim != 2:
-        raise Fault(f"returns must have shape (n,) or (series, n), not {np.shape(returns)}")
-    matrix, dropped = regressors_of(values, spec, regressors)
-    values = np.ascontiguousarray(values[:, dropped:])
+    values, matrix, dropped = values_of(returns, spec, regressors, names)
     n, m = values.shape[1], max(len(matrix), 1)
     if n < FEWEST_OBSERVATIONS + m:
         least = FEWEST_OBSERVATIONS + m
         raise DataFault(f"{label(0, names, 1)}: {n} returns are too few to fit a variance process: {least} are needed")
     scales = np.empty(len(values))
-    if scales_of(values, scales)[0] >= 0:
-        raise not_finite(np.atleast_2d(np.asarray(returns, dtype=np.float64)), "returns", names)
+    scales_of(values, scales)
     if not scales.all():
         row = int(np.argmin(scales))
         raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]!r}")
@@ -49,6 +44,19 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     if len(matrix) > 1 and np.linalg.matrix_rank(matrix) < len(matrix):
         raise DataFault("regressors are collinear; leave one out")
     return Sample(values, scales, matrix, sizes, dropped)
+
+
+def values_of(
+    returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None, names: Sequence[str] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Returns (series, n), the mean's regressors (m, n), and how many first returns its lags cost; all finite."""
+    given = np.atleast_2d(np.asarray(returns, dtype=np.float64))
+    if given.ndim != 2 or given.shape[1] == 0:
+        raise Fault(f"returns must have shape (n,) or (series, n), not {np.shape(returns)}")
+    matrix, dropped = regressors_of(given, spec, regressors)
+    if not np.isfinite(given.sum()) and not np.isfinite(given).all():
+        raise not_finite(given, "returns", names)
+    return np.ascontiguousarray(given[:, dropped:]), np.ascontiguousarray(matrix), dropped
 
 
 def regressors_of(
