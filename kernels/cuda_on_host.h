@@ -37,12 +37,6 @@ static inline double __longlong_as_double(long long bits) {
     return value;
 }
 
-static inline double __longlong_as_double(long long bits) {
-    double value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 template <class... Arguments, std::size_t... places>
 static void run_thread(void (*kernel)(Arguments...), void **arguments, std::index_sequence<places...>) {
     kernel(*static_cast<Arguments *>(arguments[places])...);
