@@ -1,5 +1,6 @@
 """A kernels.cu on the GPU, by CuPy: what every gpu.py of this folder shares. CuPy is imported once a GPU was found."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,13 @@ def library(source: Path, mode: Mode) -> tuple[Any, Any]:
         import cupy
     except ImportError as error:
         raise GpuMissing(f"there is a GPU, but CuPy is missing ({error}): install the extra gpu") from error
-    return cupy, cupy.RawModule(code=source.read_text(), options=OPTIONS, backend="nvrtc")
+    return cupy, cupy.RawModule(code=text_of(source), options=OPTIONS, backend="nvrtc")
+
+
+def text_of(source: Path) -> str:
+    """The source with what it includes of ours in the place of the #include: NVRTC takes one text."""
+    included = r'^#include "(.+)"$'
+    return re.sub(included, lambda found: text_of(source.parent / found[1]), source.read_text(), flags=re.MULTILINE)
 
 
 def multiprocessors(cupy: Any) -> int:
