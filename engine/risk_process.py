@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from engine.errors import UserError
 from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
+from engine.risk_models.refit import Refitter, refit
 from engine.run_files import RunFiles
 from engine.telemetry.views import ViewsReader
 from ipc.bus import Heartbeat, Publisher
@@ -32,7 +34,11 @@ from ipc.ring import Ring, RingFull
 from ipc.segment import SegmentError
 from kernels.device import GpuMissing, gpu
 
-COUNTERS = ("bars", "missing_bars", "batches", "dropped", "refits", "version", "method", "notes")
+COUNTERS = (
+    *("bars", "missing_bars", "batches", "dropped", "version", "method", "notes"),
+    *("refits", "early_refits", "failed_refits", "label_jumps"),
+    *("regime_version", "dependence_fitted"),  # 0: by the band of the volatility; by the joint history
+)
 HISTOGRAMS = ("estimate", "refit")
 LOOK_S = 0.1
 HEARTBEAT_NS = 250_000_000
@@ -79,7 +85,9 @@ class RiskProcess:
         self._mids = np.zeros(count, dtype=np.int64)  # the last valid ones
         self._published: Holdings | None = None
         self._next_publish_s = self._earliest_publish_s = 0.0
-        self._next_refit_s = time.monotonic() + config.risk_process.refit_s
+        self._refitter = Refitter(partial(refit, settings=config.risk_process, scenarios=config.risk.scenarios))
+        self._refit_began_s = time.monotonic()
+        self._noted: tuple[str, ...] = ()
         self._producer = Ring.attach(files.ring("risk")).producer()
         path = files.counters("risk")
         self._counters = (
@@ -95,7 +103,7 @@ class RiskProcess:
     # -- COMMANDS --
 
     def turn(self) -> None:
-        """One look. Bounded but for a refit, during which the last results grow older."""
+        """One look. Bounded: refits are made aside."""
         row = self._look()
         if row is not None:
             self._take(row)
@@ -132,16 +140,34 @@ class RiskProcess:
             self._publish(time_ns, holdings)
 
     def _refit(self) -> None:
-        if time.monotonic() < self._next_refit_s:
-            return
-        self._next_refit_s = time.monotonic() + self._config.risk_process.refit_s
-        started_ns = clock.utc_ns()
-        if self._estimator.refit():
+        """Takes over a refit that is done, between two bars; begins one on schedule or on change, aside."""
+        found, estimator = self._refitter.finished(), self._estimator
+        if found is not None:
+            estimator.adopt(found)
             self._counters.increase("refits")
-            self._counters.observe("refit", clock.utc_ns() - started_ns)
-        self._counters.set("notes", len(self._estimator.notes))
-        for note in self._estimator.notes:
-            print(note, file=sys.stderr)
+            self._counters.observe("refit", int(1e9 * sum(found.seconds)))
+        since_s = time.monotonic() - self._refit_began_s
+        early = self._config.risk_process.refit_on_change and estimator.changed
+        wait_s = self._config.risk_process.refit_spacing_s if early else self._config.risk_process.refit_s
+        snapshot = None if self._refitter.busy or since_s < wait_s else estimator.snapshot()
+        if snapshot is not None:
+            self._refitter.begin(snapshot)
+            self._refit_began_s = time.monotonic()
+            self._counters.increase("early_refits", int(early))
+        self._say()
+
+    def _say(self) -> None:
+        """Which rules are in force, and what is not as wished: counters, and a line in the log when it changes."""
+        estimator, regime = self._estimator, self._estimator.regime
+        self._counters.set("failed_refits", self._refitter.failed)
+        self._counters.set("label_jumps", estimator.label_jumps)
+        self._counters.set("regime_version", 0 if regime is None else regime.version)
+        self._counters.set("dependence_fitted", int(estimator.dependence is not None))
+        self._counters.set("notes", len(estimator.notes))
+        for note in estimator.notes:
+            if note not in self._noted:
+                print(note, file=sys.stderr)
+        self._noted = estimator.notes
 
     def _is_due(self, holdings: Holdings) -> bool:
         now_s = time.monotonic()

@@ -4,6 +4,8 @@ import msgspec
 
 from kernels.device import Mode
 
+MOST_STATES = 8  # of a regime: as many have a scale of their own in the core
+
 
 class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Bars are closes of the mids; a return counts where both its closes are of valid books."""
@@ -20,13 +22,25 @@ class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     horizon_s: float = 86_400.0  # of VaR and CVaR: a bar's shocks times the square root of the bars in it
     prior_volatility_per_day: float = 0.04
     prior_correlation: float = 0.5
-    regime_ratios: tuple[float, ...] = (1.5, 3.0)  # volatility of now to the long run at which the next regime begins
+    regime_states: int = 3  # of the hidden Markov model, from fit_bars on
+    regime_ratios: tuple[float, ...] = (1.5, 3.0)  # before: volatility of now to the long run where the next one begins
+    refit_on_change: bool = True  # a refit before its time when the market has left what was fitted
+    refit_spacing_s: float = 5.0  # but not sooner than this after the last
+    change_false_alarm_bars: float = 3_600.0  # fewest on average between false alarms of one side
     seed: int = 1
     niceness: int = 15
     gpu: Mode = "off"
 
     def __post_init__(self) -> None:
-        for name in ("bar_s", "refresh_s", "change_s", "refit_s", "horizon_s", "prior_volatility_per_day"):
+        for name in (
+            "bar_s",
+            "refresh_s",
+            "change_s",
+            "refit_s",
+            "refit_spacing_s",
+            "horizon_s",
+            "prior_volatility_per_day",
+        ):
             if not 0.0 < getattr(self, name) < 1e9:
                 raise ValueError(f"{name} must be above 0, is {getattr(self, name)}")
         if not 0.5 <= self.decay < 1.0:
@@ -40,5 +54,9 @@ class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             )
         if list(self.regime_ratios) != sorted(set(self.regime_ratios)) or any(r <= 0 for r in self.regime_ratios):
             raise ValueError(f"regime_ratios must be positive and rise, are {list(self.regime_ratios)}")
+        if not 2 <= self.regime_states <= MOST_STATES:
+            raise ValueError(f"regime_states must be 2 to {MOST_STATES}, is {self.regime_states}")
+        if not 1.0 < self.change_false_alarm_bars < 1e9:
+            raise ValueError(f"change_false_alarm_bars must be above 1, is {self.change_false_alarm_bars}")
         if not 0 <= self.niceness <= 19:
             raise ValueError(f"niceness must be from 0 to 19, is {self.niceness}")

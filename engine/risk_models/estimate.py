@@ -1,86 +1,121 @@
 """From bars to what the core is told: volatility, correlation, regime, scenarios. The seam to `models`.
 
 With fewer than minimum_bars whole bars everything is the PRIOR of the configuration. After that volatility is EWMA,
-updated with each bar, and the scenarios are the standardised returns of the past under the volatility of now (filtered
-historical simulation, Barone-Adesi, Giannopoulos and Vosper 1999), scaled to the horizon by the square root of time.
-From fit_bars on a GARCH(1, 1) is fitted to each instrument on schedule and stepped with each bar; one that is not
-healthy stays EWMA (MIXED). What was not as wished is a coded note.
+updated with each bar, correlation and scenarios are the joint history's, and the regime is a band of the volatility.
+From fit_bars on, refits bring a GARCH(1, 1) for each instrument (one that is not healthy stays EWMA: MIXED), a DCC and
+a hidden Markov model, each stepped with every bar. The scenarios are those of one bar, scaled to the horizon by the
+square root of time. What was not as wished is a coded note; which rules are in force can be asked.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.risk_models.batch import Array, Estimate
+from engine.risk_models.changes import Changes
 from engine.risk_models.config import RiskProcessConfig
+from engine.risk_models.dependence import Dependence, root_of, sample_correlation
+from engine.risk_models.margins import FLOOR, ewma_of, next_variance, standardise
+from engine.risk_models.refit import Refit, Snapshot, refit
+from engine.risk_models.regime import Regime, band
+from engine.risk_models.scenarios import StudentShocks, equal_correlation, past_shocks
+from engine.risk_models.window import Window
 from ipc.messages import RiskMethod
 
 SHOCK_LIMIT = 2.0  # log return over the horizon beyond which a scenario is cut: 86 % lost, or 639 % won
-FLOOR = 1e-12  # variance of a bar: a price that stands still
 
 
 class Estimator:
-    """History of one book; `add` each bar, `estimate` when it is asked for. n instruments."""
+    """History of one book; `add` each bar, `estimate` when it is asked for. n instruments, S scenarios."""
 
     def __init__(self, instruments: int, scenarios: int, settings: RiskProcessConfig) -> None:
-        self._settings = settings
-        self._scenarios = scenarios
-        self._returns = np.zeros((0, instruments))
-        self._standardised = np.zeros((0, instruments))
-        self._ewma = np.zeros(instruments)
-        self._fits: list[tuple[float, float, float] | None] = [None] * instruments  # omega, alpha, beta
+        self._settings, self._scenarios = settings, scenarios
+        most = max(settings.history_bars, scenarios)
+        self._returns = Window(settings.history_bars, instruments)
+        self._standardised, self._whitened = Window(most, instruments), Window(most, instruments)
+        self._garch = ewma_of(instruments, settings.decay)
         self._variance = np.zeros(instruments)  # of the next bar
-        self._prior = prior_shocks(instruments, scenarios, settings)
-        self.notes: list[str] = []
+        self._student = StudentShocks(instruments, scenarios, settings.seed)
+        self._prior = equal_correlation(instruments, settings.prior_correlation)
+        self._refit: Refit | None = None
+        self._changes: Changes | None = None
+        self._repair: str | None = None
+        self.bars = 0  # whole ones, ever
+        self.label_jumps = 0  # of all refits
+        self.changed = False  # an alarm since the last refit
 
     # -- QUERIES --
-
-    @property
-    def bars(self) -> int:
-        """Whole bars remembered."""
-        return len(self._returns)
 
     @property
     def method(self) -> RiskMethod:
         if self.bars < self._settings.minimum_bars:
             return RiskMethod.PRIOR
-        fitted = sum(fit is not None for fit in self._fits)
-        if fitted == 0:
+        if self._refit is None or not self._refit.margins.fitted.any():
             return RiskMethod.EWMA
-        return RiskMethod.GARCH if fitted == len(self._fits) else RiskMethod.MIXED
+        return RiskMethod.GARCH if self._refit.margins.fitted.all() else RiskMethod.MIXED
+
+    @property
+    def dependence(self) -> Dependence | None:
+        """The DCC in force; None: the joint history."""
+        return None if self._refit is None else self._refit.dependence.dependence
+
+    @property
+    def regime(self) -> Regime | None:
+        """The hidden Markov model in force; None: a band of the volatility."""
+        return None if self._refit is None else self._refit.regime.regime
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as wished, by code."""
+        notes = [] if self._refit is None else list(self._refit.notes)
+        if self._refit is None and self.bars >= self._settings.minimum_bars:
+            notes += ["REGIME_BAND: no refit yet", "DEPENDENCE_JOINT_HISTORY: no refit yet"]
+        if self._settings.minimum_bars <= self.bars < self._scenarios:
+            notes.append(f"SHORT_HISTORY: fewer than {self._scenarios} bars: the other scenarios are drawn")
+        repair = self._repair if self.dependence is None else self.dependence.repair
+        return (*notes, repair) if repair is not None else tuple(notes)
 
     def estimate(self, newest_time_ns: int, quality: float) -> Estimate:
-        """Everything but positions. Deterministic: the same bars give the same scenarios."""
+        """Everything but positions. Deterministic: the same bars and refits give the same scenarios."""
         settings = self._settings
-        per_bar = np.sqrt(settings.bar_s)
         if self.method == RiskMethod.PRIOR:
             volatility = np.full(len(self._variance), settings.prior_volatility_per_day / np.sqrt(86_400.0))
-            shocks, correlation, ratio = self._prior, np.corrcoef(self._prior), 1.0
+            shocks, correlation = self._student.coloured(root_of(self._prior)), self._prior
         else:
-            volatility = np.sqrt(np.maximum(self._variance, FLOOR)) / per_bar
-            shocks = self._past_shocks()
-            correlation, ratio = safe_correlation(self._standardised), self._ratio()
+            volatility = np.sqrt(np.maximum(self._variance, FLOOR) / settings.bar_s)
+            shocks, correlation = self._shocks()
         growth = np.clip(shocks * volatility[:, None] * np.sqrt(settings.horizon_s), -SHOCK_LIMIT, SHOCK_LIMIT)
+        ratio = self._ratio()
         return Estimate(
             method=self.method,
             newest_time_ns=newest_time_ns,
             losses=-np.expm1(growth),
             volatility=volatility,
-            correlation=np.atleast_2d(correlation),
-            regime=int(np.searchsorted(settings.regime_ratios, ratio)),
+            correlation=correlation,
+            regime=band(settings.regime_ratios, ratio) if self.regime is None else self.regime.state,
             volatility_ratio=ratio,
             quality=quality,
         )
 
-    def _past_shocks(self) -> Array:
-        """Standardised returns of mean 0, (n, S): the newest of the past, or, where there are fewer, drawn from all."""
-        past = self._standardised - self._standardised.mean(axis=0)
-        if len(past) >= self._scenarios:
-            return np.ascontiguousarray(past[-self._scenarios :].T)
-        drawn = np.random.default_rng(self._settings.seed).integers(0, len(past), self._scenarios - len(past))
-        return np.ascontiguousarray(np.concatenate([past, past[drawn]]).T)
+    def snapshot(self) -> Snapshot | None:
+        """What a refit needs; None while there is too little."""
+        if len(self._returns) < self._settings.fit_bars:
+            return None
+        return Snapshot(self._returns.rows.copy(), self.bars, self._refit)
+
+    def _shocks(self) -> tuple[Array, Array]:
+        """Of one bar, (n, S), and the correlation of the next, (n, n)."""
+        dependence = self.dependence
+        if dependence is None:
+            correlation, self._repair = sample_correlation(self._standardised.rows)
+            return past_shocks(self._standardised.rows, self._student.coloured(root_of(correlation))), correlation
+        correlation = dependence.correlation
+        past = dependence.coloured(self._whitened.rows[-self._scenarios :])
+        return past_shocks(past, self._student.coloured(root_of(correlation))), correlation
 
     def _ratio(self) -> float:
-        long_run = np.maximum((self._returns**2).mean(axis=0), FLOOR)
+        """Volatility of now to the long run, the largest of all instruments."""
+        if self.method == RiskMethod.PRIOR:
+            return 1.0
+        long_run = np.maximum((self._returns.rows**2).mean(axis=0), FLOOR)
         return float(np.sqrt(np.maximum(self._variance, FLOOR) / long_run).max())
 
     # -- COMMANDS --
@@ -90,71 +125,44 @@ class Estimator:
         if not np.isfinite(returns).all():
             return False
         if self.bars == 0:
-            self._ewma = np.maximum(returns**2, FLOOR)
-            self._variance = self._ewma.copy()
-        shocks = returns / np.sqrt(np.maximum(self._variance, FLOOR))
-        keep = self._settings.history_bars - 1
-        self._returns = np.vstack([self._returns[-keep:], returns])
-        self._standardised = np.vstack([self._standardised[-keep:], np.clip(shocks, -50.0, 50.0)])
+            self._variance = np.maximum(returns**2, FLOOR)
+        self._returns.append(returns)
+        self.bars += 1
         self._step(returns)
         return True
 
     def _step(self, returns: Array) -> None:
-        """The variance of the next bar, in constant time."""
-        decay = self._settings.decay
-        self._ewma = decay * self._ewma + (1.0 - decay) * returns**2
-        for i, fit in enumerate(self._fits):
-            if fit is None:
-                self._variance[i] = self._ewma[i]
-            else:
-                omega, alpha, beta = fit
-                self._variance[i] = omega + alpha * returns[i] ** 2 + beta * self._variance[i]
+        """Everything that is of the next bar, in constant time."""
+        shocks = standardise(returns, self._variance)
+        self._standardised.append(shocks)
+        self._variance = next_variance(self._garch, self._variance, returns)
+        if self.dependence is not None:
+            shocks = self.dependence.step(shocks)
+        self._whitened.append(shocks)
+        if self.regime is not None:
+            self.regime.step(returns)
+        if self._changes is not None and self._changes.observe(shocks):
+            self.changed = True
+
+    def adopt(self, found: Refit) -> None:
+        """From the next bar on by this refit. Bars that came while it was made are filtered by it."""
+        kept = len(self._returns)
+        late = self._returns.rows[max(0, kept - (self.bars - found.last)) :].copy()
+        margins, dependence = found.margins, found.dependence.dependence
+        whitened = margins.standardised if dependence is None else dependence.whitened
+        self._refit, self._garch, self._variance = found, margins.garch, margins.next_variance.copy()
+        self._standardised.replace(margins.standardised)
+        self._whitened.replace(whitened)
+        self._changes = Changes(whitened, self._settings.change_false_alarm_bars)
+        self._repair, self.changed = None, False
+        self.label_jumps += found.regime.label_jumps
+        for returns in late:
+            self._step(returns)
 
     def refit(self) -> bool:
-        """Fits every instrument anew, if there is enough history. Whether it did; `notes` says what was not healthy."""
-        if self.bars < self._settings.fit_bars:
+        """Snapshot, refit and adoption in one. Whether there was enough history."""
+        snapshot = self.snapshot()
+        if snapshot is None:
             return False
-        from models.faults import Fault
-        from models.volatility import Spec, fit_batch
-
-        self.notes = []
-        scale = np.sqrt(np.maximum((self._returns**2).mean(axis=0), FLOOR))
-        try:
-            batch = fit_batch((self._returns / scale).T, Spec(process="garch", errors="normal", mean="zero"), threads=1)
-        except Fault as fault:
-            self._fits = [None] * len(scale)
-            self.notes = [f"NOT_FITTED: {fault}"]
-            return False
-        for i, parameters in enumerate(batch.parameters):
-            values = dict(zip(batch.names, parameters.tolist(), strict=True))
-            if batch.codes[i] != 0 or not np.isfinite(batch.next_variance[i]):
-                self._fits[i] = None
-                self._variance[i] = self._ewma[i]
-                self.notes.append(f"NOT_HEALTHY: instrument {i}, code {int(batch.codes[i])}: EWMA")
-                continue
-            self._fits[i] = (values["omega"] * scale[i] ** 2, values["alpha"], values["beta"])
-            self._variance[i] = batch.next_variance[i] * scale[i] ** 2
-        self._standardised = np.clip(batch.standardised.T, -50.0, 50.0)
+        self.adopt(refit(snapshot, self._settings, self._scenarios))
         return True
-
-
-def prior_shocks(instruments: int, scenarios: int, settings: RiskProcessConfig) -> Array:
-    """Student-t(5) shocks of unit variance with one correlation, (n, S), in pairs of opposite sign."""
-    random = np.random.default_rng(settings.seed)
-    half = -(-scenarios // 2)
-    rho = settings.prior_correlation
-    common, own = random.standard_normal(half), random.standard_normal((instruments, half))
-    scale = np.sqrt(5.0 / random.chisquare(5.0, half)) * np.sqrt(3.0 / 5.0)
-    shocks = scale * (np.sqrt(rho) * common + np.sqrt(1.0 - rho) * own)
-    both: Array = np.concatenate([shocks, -shocks], axis=1)[:, :scenarios]
-    return both
-
-
-def safe_correlation(standardised: NDArray[np.float64]) -> Array:
-    """Sample correlation of the rows, (n, n); 0 with what did not move."""
-    moved = standardised.std(axis=0) > 0.0
-    count = standardised.shape[1]
-    found = np.eye(count)
-    if moved.sum() > 1:
-        found[np.ix_(moved, moved)] = np.corrcoef(standardised[:, moved].T)
-    return found

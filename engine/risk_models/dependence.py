@@ -1,0 +1,132 @@
+"""What moves together: DCC(1, 1) of the standardised returns, fitted on schedule and stepped with each bar.
+
+Engle (2002), two steps, correlation targeted on the moments of the window. Beside each bar's standardised returns z_t
+its whitened ones R_t^-1/2 z_t are kept, of which the scenarios are made; the root is the symmetric one, so that nothing
+depends on the order of the instruments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.dependence.cpu import correlation_of, quasi_step
+from models.dependence import Dynamics, nearest_correlation, positive_definite
+from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
+from models.dependence.result import path_of
+from models.dependence.two_step import fit_dynamics
+
+Array = NDArray[np.float64]
+
+FLOOR = 1e-4  # smallest eigenvalue of a correlation matrix here: no whitened return is more than 100 times as large
+REPAIRED = f"PSD_REPAIRED: a correlation matrix with an eigenvalue below {FLOOR:g} was raised to it"
+
+
+class Dependence:
+    """Correlation of n instruments as of the next bar. Instruments that stand still are correlated with nothing."""
+
+    def __init__(self, dynamics: Dynamics, moves: NDArray[np.bool_], standardised: Array, keep: int) -> None:
+        """dynamics: of the `moves` ones. Filters standardised (m, n); `whitened` are its last `keep` rows, (k, n)."""
+        self.dynamics, self.moves = dynamics, moves
+        self.repair: str | None = None  # why the matrix of now is not quite DCC's
+        rows = np.ascontiguousarray(standardised[:, moves])
+        first = max(0, len(rows) - keep)
+        self._quasi = path_of(rows[:first], dynamics, np.empty((0, *dynamics.target.shape)))
+        self._root = self._inverse = self.correlation = np.eye(len(moves))
+        self._renew()
+        self.whitened = np.array([self.step(row) for row in standardised[first:]]).reshape(-1, len(moves))
+
+    # -- QUERIES --
+
+    def coloured(self, whitened: Array) -> Array:
+        """Whitened returns (k, n) under the correlation of the next bar."""
+        shocks = whitened.copy()
+        shocks[:, self.moves] = whitened[:, self.moves] @ self._root
+        return shocks
+
+    # -- COMMANDS --
+
+    def step(self, standardised: Array) -> Array:
+        """One bar (n,) of standardised returns; gives it whitened, by what was believed before it came."""
+        d, row = self.dynamics, np.ascontiguousarray(standardised[self.moves])
+        whitened = standardised.copy()
+        whitened[self.moves] = self._inverse @ row
+        quasi_step(self._quasi, row, d.target, d.negative_target, d.a, d.b, d.g)
+        self._renew()
+        return whitened
+
+    def _renew(self) -> None:
+        moving = np.empty_like(self._quasi)
+        correlation_of(self._quasi, moving)
+        values, vectors = np.linalg.eigh(moving)
+        self.repair = None
+        if values[0] < FLOOR:
+            moving, self.repair = nearest_correlation(moving, floor=FLOOR)[0], REPAIRED
+            values, vectors = np.linalg.eigh(moving)
+        root = np.sqrt(np.maximum(values, FLOOR))
+        self._root, self._inverse = (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
+        self.correlation = np.eye(len(self.moves))
+        self.correlation[np.ix_(self.moves, self.moves)] = moving
+
+
+@dataclass(frozen=True)
+class DependenceFit:
+    """dependence: None without one, not even an older one. fitted: it is of this refit."""
+
+    dependence: Dependence | None
+    fitted: bool
+    notes: tuple[str, ...]
+
+
+def fit_dependence(standardised: Array, before: Dependence | None, keep: int) -> DependenceFit:
+    """DCC of standardised (m, n); one that cannot be used leaves the dynamics of `before` in force, with a note."""
+    moves = np.ptp(standardised, axis=0) > 0.0
+    notes: list[str] = []
+    if moves.sum() < 2:
+        if len(moves) > 1:
+            notes.append("DEPENDENCE_JOINT_HISTORY: fewer than two instruments move")
+        return DependenceFit(None, False, tuple(notes))
+    warm = None
+    if before is not None and (before.moves == moves).all():
+        warm = before.dynamics
+    rows = np.ascontiguousarray(standardised[:, moves])
+    target, repair = positive_definite(second_moments(rows), floor=FLOOR)
+    negative = negative_moments(rows)
+    likelihood = CorrelationLikelihood(rows, target, negative)
+    start = np.array([warm.a, warm.b]) if warm is not None else None
+    found = fit_dynamics(likelihood.loglik, len(rows), None, start)
+    if repair is not None:
+        notes.append(REPAIRED)
+    if found.converged and np.isfinite(found.loglik) and found.persistence < 1.0:
+        a, b = found.parameters.tolist()
+        if a == 0.0:
+            notes.append("DEPENDENCE_CONSTANT: nothing moves the correlations of this window")
+        dynamics = Dynamics(a, b, 0.0, target, negative)
+        return DependenceFit(Dependence(dynamics, moves, standardised, keep), True, tuple(notes))
+    why = "its search did not converge" if np.isfinite(found.loglik) else "its likelihood is no number"
+    if warm is None:
+        notes.append(f"DEPENDENCE_JOINT_HISTORY: no DCC yet: {why}")
+        return DependenceFit(None, False, tuple(notes))
+    notes.append(f"DEPENDENCE_KEPT: the DCC before goes on: {why}")
+    return DependenceFit(Dependence(warm, moves, standardised, keep), False, tuple(notes))
+
+
+def sample_correlation(standardised: Array) -> tuple[Array, str | None]:
+    """Sample correlation of the rows, (n, n), 0 with what did not move, and a note where it had to be repaired."""
+    moves = np.ptp(standardised, axis=0) > 0.0
+    found = np.eye(len(moves))
+    if moves.sum() < 2:
+        return found, None
+    sample, repair = positive_definite(np.cov(standardised[:, moves].T, bias=True), floor=FLOOR)
+    deviations = np.sqrt(np.diag(sample))
+    moving = sample / np.outer(deviations, deviations)
+    np.fill_diagonal(moving, 1.0)
+    found[np.ix_(moves, moves)] = moving
+    return found, None if repair is None else REPAIRED
+
+
+def root_of(correlation: Array) -> Array:
+    """Symmetric square root, (n, n)."""
+    values, vectors = np.linalg.eigh(correlation)
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return root

@@ -1,0 +1,95 @@
+"""The regime of the market the book lives in: the causal filter of a hidden Markov model, or a band of the volatility.
+
+Its series is the equal-weight mean of the returns, each in units of its own usual deviation (that of the window of the
+last refit). It does not change because the book trades and is there when nothing is held; every instrument counts
+alike; its sign cannot flip as that of a principal component can. The price: moves that cancel in the mean are not seen.
+As in `models.regimes`: parameters are of data up to the last refit, the value of a bar is never written again, states
+are ordered by volatility and matched to the version before, and a fit that is not healthy leaves that one in force.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from kernels.regimes import cpu
+from models.regimes import HmmFit, fit_hmm
+
+Array = NDArray[np.float64]
+
+STARTS = 3  # beside the fit before
+
+
+class Regime:
+    """One version of the model and its filter. probabilities: (states,), of the bar last seen."""
+
+    def __init__(self, version: int, fit: HmmFit, weights: Array, returns: Array) -> None:
+        """weights: (n,), of the returns in the series. Filters returns (m, n) from the long-run shares on."""
+        self.version, self.fit, self.weights = version, fit, weights
+        self.probabilities = fit.stationary
+        self.filtered = self._filter(returns @ weights)
+
+    @property
+    def state(self) -> int:
+        """The likeliest, 0 the calmest."""
+        return int(self.probabilities.argmax())
+
+    def step(self, returns: Array) -> None:
+        """One bar, (n,)."""
+        self._filter(np.atleast_1d(returns @ self.weights))
+
+    def _filter(self, values: Array) -> Array:
+        fit, filtered = self.fit, np.empty((len(values), self.fit.states))
+        increments, tails = np.empty(len(values)), np.empty(len(values))
+        cpu.filter_on(values, fit.transition, fit.means, fit.variances, self.probabilities, filtered, increments, tails)
+        return filtered
+
+
+@dataclass(frozen=True)
+class RegimeFit:
+    """regime: None without one, not even an older one. fitted: it is a new version, with so many label jumps."""
+
+    regime: Regime | None
+    fitted: bool
+    label_jumps: int
+    notes: tuple[str, ...]
+
+
+def weights_of(returns: Array) -> Array:
+    """Of the series, (n,): one over the deviation and the number of those that move; 0 for the others."""
+    deviations = np.sqrt((returns**2).mean(axis=0))
+    moves = np.ptp(returns, axis=0) > 0.0
+    weights: Array = np.where(moves, 1.0 / np.where(moves, deviations, 1.0), 0.0) / max(1, int(moves.sum()))
+    return weights
+
+
+def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) -> RegimeFit:
+    """HMM of the series of returns (m, n). What cannot be used leaves `before` in force, with a note."""
+    weights = weights_of(returns)
+    found = fit_hmm(
+        returns @ weights, states, seed=seed, starts=STARTS, warm=None if before is None else before.fit, errors=False
+    )
+    why = found.notes[0] if not found.health.ok else next((n for n in found.notes if n.startswith("INDISTINCT")), None)
+    if why is not None:
+        if before is None:
+            return RegimeFit(None, False, 0, (f"REGIME_BAND: no hidden Markov model yet: {why}",))
+        kept = Regime(before.version, before.fit, before.weights, returns)
+        return RegimeFit(kept, False, 0, (f"REGIME_KEPT: version {before.version} goes on: {why}",))
+    regime = Regime(1 if before is None else before.version + 1, found, weights, returns)
+    jumps = 0
+    if before is not None and before.fit.states == states:
+        jumps = label_jumps(Regime(before.version, before.fit, before.weights, returns).filtered, regime.filtered)
+    notes = (f"LABEL_JUMPS: {jumps} states moved in the order by volatility",) if jumps else ()
+    return RegimeFit(regime, True, jumps, notes)
+
+
+def label_jumps(before: Array, after: Array) -> int:
+    """States matched to another place of the order, by the overlap of filtered probabilities (m, states)."""
+    _, match = linear_sum_assignment(-(before.T @ after))
+    return int(np.count_nonzero(match != np.arange(match.size)))
+
+
+def band(ratios: tuple[float, ...], ratio: float) -> int:
+    """The rule without a model: how many of the ratios the volatility of now to the long run has passed."""
+    return int(np.searchsorted(ratios, ratio))
