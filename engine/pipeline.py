@@ -76,6 +76,8 @@ class Pipeline:
             results=self.risk.view("results"),
             risk=self.risk.view(),
             accounts=self.execution.view("strategies"),
+            holdings=self.execution.view("instruments"),
+            models=models,
         )
         self.core = Core(self._slots(), hashing)
 

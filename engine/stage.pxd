@@ -9,6 +9,7 @@ cdef enum:
     WORKING_ORDERS = 8       # orders of one account that a strategy sees
     REFUSAL_CODES = 128
     RISK_LIMITS = 32
+    SIZING_TERMS = 11        # factors of Kelly's position, the rounding last
     STAGES = 8               # entries of the loop's table; a CHECK record holds one hash for each
 
 # -- what a stage may say ------------------------------------------------------------------------------------------
@@ -190,6 +191,21 @@ cdef struct ResultView:           # row per instrument: what the risk process pu
     double long_loss
     double short_loss
     double correlation
+
+cdef struct SizingView:           # row per strategy: how its last new or replacing order was sized
+    int64_t sized                 # orders of this strategy so far
+    int64_t refused
+    int64_t time_ns               # of the last one: receive time of what caused it
+    int64_t instrument
+    int64_t side
+    int64_t asked_lots
+    int64_t lots                  # what it became; 0: refused with `code`
+    int64_t code                  # Refusal
+    int64_t by_kelly              # 1: raw, the terms, target_lots and held_lots are of this order
+    int64_t target_lots           # Kelly's position on the order's side: raw times every term, left to right, exactly
+    int64_t held_lots             # toward it already, all that is open on this side filled
+    double raw
+    double term[SIZING_TERMS]     # as models.sizing.TERMS, then the rounding
 
 # -- the base of every stage ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ ACCOUNT_VIEW: np.dtype[np.void]
 OWNER_VIEW: np.dtype[np.void]
 REPORT_VIEW: np.dtype[np.void]
 RISK_VIEW: np.dtype[np.void]
+RESULT_VIEW: np.dtype[np.void]
+SIZING_VIEW: np.dtype[np.void]
 
 class Stage:
     def step(self, name: str = ...) -> object: ...

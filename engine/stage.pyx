@@ -65,6 +65,13 @@ RESULT_VIEW = np.dtype(
     [(name, "<i8") for name in ("version", "time_ns", "reference_lots", "reference_half_ticks")]
     + [(name, "<f8") for name in ("volatility", "marginal", "long_loss", "short_loss", "correlation")]
 )
+SIZING_VIEW = np.dtype(
+    [(name, "<i8") for name in (
+        "sized", "refused", "time_ns", "instrument", "side", "asked_lots", "lots", "code", "by_kelly", "target_lots",
+        "held_lots",
+    )]
+    + [("raw", "<f8"), ("term", "<f8", SIZING_TERMS)]
+)
 assert BOOK_VIEW.itemsize == sizeof(BookView)
 assert FEATURE_VIEW.itemsize == sizeof(FeatureView)
 assert FORECAST_VIEW.itemsize == sizeof(ForecastView)
@@ -73,6 +80,7 @@ assert OWNER_VIEW.itemsize == sizeof(OwnerView)
 assert REPORT_VIEW.itemsize == sizeof(ReportView)
 assert RISK_VIEW.itemsize == sizeof(RiskView)
 assert RESULT_VIEW.itemsize == sizeof(ResultView)
+assert SIZING_VIEW.itemsize == sizeof(SizingView)
 
 cdef extern from "<sys/mman.h>":
     int madvise(void *address, size_t length, int advice) nogil

@@ -7,6 +7,12 @@ import msgspec
 SCALE_ONE_E6 = 1_000_000
 SMALLEST_FRACTION, LARGEST_FRACTION = 0.25, 0.5  # of Kelly
 HORIZONS = 4  # of a forecast, as in engine/stage.pxd
+LEAST_OBSERVATIONS = 6  # of one bet: models.sizing.estimation
+LOTS_BOUND = 1 << 53  # as far as doubles count one by one
+TERMS = (  # SizingView.term[n] is TERMS[n]
+    "estimation", "fraction", "correlation", "costs", "volatility_target", "drawdown", "data_quality", "venue_cap",
+    "gross_cap", "capital_cap", "rounding",
+)  # fmt: skip
 
 
 class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -15,8 +21,9 @@ class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     fixed: the wish times scale_e6 / 1e6. volatility_targeted: that, but no more than the lots whose loss has a standard
     deviation of target_risk_atoms (1e-8 of the quote currency) over one second, by the named feature.
     kelly: the wish, but no more than is missing to Kelly's position for the forecast and the volatility that the risk
-    process published; nothing without an edge beyond kelly_cost_bp, a ready forecast and fresh results. What closes a
-    position against the forecast must say reduce_only.
+    process published; nothing without an edge beyond kelly_cost_bp and funding, a ready forecast and fresh results.
+    How far the forecast is believed follows from its model's card, unless the coefficient and the observations are
+    given here. What closes a position against the forecast must say reduce_only.
     """
 
     method: Literal["fixed", "volatility_targeted", "kelly"] = "fixed"
@@ -30,8 +37,13 @@ class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     kelly_fraction: float = 0.25
     kelly_horizon: int = 0  # place of the horizon in the model's forecast
     kelly_horizon_s: float = 1.0  # and how long it is
-    kelly_cost_bp: float = 2.0  # of a position, both ways: fees, spread, funding
-    kelly_capital_bp: int = 1_000  # of the equity that one position may be worth
+    kelly_information_coefficient: float = 0.0  # correlation of forecast and return out of sample; 0: the model's card
+    kelly_observations: int = 0  # independent ones that it was measured on; 0: the model's card
+    kelly_cost_bp: float = 2.0  # of a position, both ways: fees, spread; funding comes as the venue says it
+    kelly_funding_interval_s: float = 28_800.0  # between two payments of funding
+    kelly_venue_bp: int = 10_000  # of the equity that all positions at one venue may be worth
+    kelly_gross_bp: int = 10_000  # and all positions
+    kelly_capital_bp: int = 1_000  # and one position
 
     def __post_init__(self) -> None:
         if not 0 < self.scale_e6 <= 1000 * SCALE_ONE_E6:
@@ -59,7 +71,18 @@ class SizingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError(f"kelly_horizon_s must be above 0, is {self.kelly_horizon_s}")
         if not 0.0 <= self.kelly_cost_bp < 10_000.0:
             raise ValueError(f"kelly_cost_bp must be from 0 to below 10000, is {self.kelly_cost_bp}")
-        if not 1 <= self.kelly_capital_bp <= 100_000:
-            raise ValueError(f"kelly_capital_bp must be from 1 to 100000, is {self.kelly_capital_bp}")
+        if not 1.0 <= self.kelly_funding_interval_s < 1e6:
+            raise ValueError(f"kelly_funding_interval_s must be from 1 to 1e6, is {self.kelly_funding_interval_s}")
+        for name in ("kelly_venue_bp", "kelly_gross_bp", "kelly_capital_bp"):
+            if not 1 <= getattr(self, name) <= 100_000:
+                raise ValueError(f"{name} must be from 1 to 100000, is {getattr(self, name)}")
+        if not 0.0 <= self.kelly_information_coefficient < 1.0:
+            raise ValueError(
+                f"kelly_information_coefficient must be from 0 to below 1, is {self.kelly_information_coefficient}"
+            )
+        if self.kelly_observations != 0 and self.kelly_observations < LEAST_OBSERVATIONS:
+            raise ValueError(f"kelly_observations must be at least {LEAST_OBSERVATIONS}, is {self.kelly_observations}")
+        if (self.kelly_information_coefficient > 0.0) != (self.kelly_observations > 0):
+            raise ValueError("kelly_information_coefficient and kelly_observations are given both or not at all")
         if self.target_risk_atoms < 0:
             raise ValueError(f"target_risk_atoms must not be negative, is {self.target_risk_atoms}")

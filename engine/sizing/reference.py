@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from engine.sizing.config import SCALE_ONE_E6, SizingSettings
-
-LOTS_BOUND = 1 << 53  # as far as doubles count one by one
+from engine.sizing.config import LOTS_BOUND, SCALE_ONE_E6, SizingSettings
+from models.sizing.chain import Chain, chain
 
 
 def scaled_lots(asked_lots: int, scale_e6: int) -> int:
@@ -52,11 +51,14 @@ def sized_lots(
     return whole_steps(lots, step_lots)
 
 
-@dataclass(frozen=True)
-class Beliefs:
-    """What Kelly's rule is given: a forecast in bp over its horizon, and what risk and the risk process say."""
+@dataclass(frozen=True, kw_only=True)
+class Bet:
+    """What Kelly's rule is given for an order at `now_ns`: side 1 to buy, -1 to sell; the forecast in bp over its
+    horizon and how far it is believed; what risk and the risk process say; what all else may be worth at its worst."""
 
+    side: int
     forecast_bp: float
+    belief: float
     volatility: float  # of the log return over one second
     correlation: float  # with all else that is held
     equity_atoms: int
@@ -64,38 +66,87 @@ class Beliefs:
     soft_bp: int
     hard_bp: int
     quality: float
-    fresh: bool
+    lot_atoms: float
+    gross_cap_atoms: int  # of risk
+    venue_atoms: float = 0.0
+    gross_atoms: float = 0.0
+    funding_rate_e8: int = 0
+    next_funding_ns: int = 0
+    now_ns: int = 0
 
 
-def kelly_terms(side: int, beliefs: Beliefs, lot_atoms: float, settings: SizingSettings) -> dict[str, float]:
-    """Each factor by name, in order; their product is the position in lots. Empty without an edge that pays.
+def kelly_chain(bet: Bet, settings: SizingSettings) -> Chain | None:
+    """Raw, the terms of config.TERMS and the lots; None where a figure is no number or too large to be one.
 
-    side: 1 to buy, -1 to sell. Kelly (1956); continuous: Thorp (2006), equation 7.
+    Kelly (1956); continuous: Thorp (2006), equation 7.
     """
-    edge, cost = side * beliefs.forecast_bp * 1e-4, settings.kelly_cost_bp * 1e-4
-    if not edge > cost or not beliefs.fresh or beliefs.equity_atoms <= 0 or not lot_atoms > 0.0:
-        return {}
-    variance = max(beliefs.volatility**2, settings.minimum_variance_per_s)
-    terms = {
-        "raw": edge / (variance * settings.kelly_horizon_s) * (beliefs.equity_atoms / lot_atoms),
-        "fraction": settings.kelly_fraction,
-        "correlation": 1.0 - max(side * beliefs.correlation, 0.0),
-        "costs": (edge - cost) / edge,
-    }
-    risk = math.sqrt(variance) * math.prod(terms.values()) * lot_atoms
+    if not (
+        bet.lot_atoms > 0.0 and bet.equity_atoms > 0 and bet.volatility >= 0.0 and abs(bet.correlation) <= 1.000001
+    ):
+        return None
+    edge, cost = bet.side * bet.forecast_bp * 1e-4, cost_of(bet, settings)
+    variance = max(bet.volatility * bet.volatility, settings.minimum_variance_per_s)
+    raw = edge / (variance * settings.kelly_horizon_s) * (bet.equity_atoms / bet.lot_atoms)
+    factors = [
+        ("estimation", bet.belief),
+        ("fraction", settings.kelly_fraction),
+        ("correlation", 1.0 - min(max(bet.side * bet.correlation, 0.0), 1.0)),
+        ("costs", (edge - cost) / edge if edge > cost else 0.0),
+    ]
+    lots = product(raw, factors)
+    risk = math.sqrt(variance) * (lots * bet.lot_atoms)
     targeted = settings.target_risk_atoms > 0 and risk > 0.0
-    terms["volatility_target"] = min(1.0, settings.target_risk_atoms / risk) if targeted else 1.0
-    terms["drawdown"] = drawdown_factor(beliefs)
-    terms["data_quality"] = beliefs.quality
-    lots = math.prod(terms.values())
-    cap = settings.kelly_capital_bp / 10_000 * beliefs.equity_atoms / lot_atoms
-    terms["capital_cap"] = min(1.0, cap / lots) if lots > 0.0 else 1.0
-    return terms
+    factors += [
+        ("volatility_target", min(1.0, settings.target_risk_atoms / risk) if targeted else 1.0),
+        ("drawdown", drawdown_factor(bet)),
+        ("data_quality", bet.quality),
+    ]
+    shares = (settings.kelly_venue_bp / 10_000, settings.kelly_gross_bp / 10_000, settings.kelly_capital_bp / 10_000)
+    venue, gross, capital = (share * bet.equity_atoms for share in shares)
+    for name, left_atoms in (
+        ("venue_cap", venue - bet.venue_atoms),
+        ("gross_cap", min(gross, float(bet.gross_cap_atoms)) - bet.gross_atoms),
+        ("capital_cap", capital),
+    ):
+        factors.append((name, room(left_atoms, product(raw, factors), bet.lot_atoms)))
+    try:
+        return chain(raw, factors)
+    except ValueError:
+        return None
 
 
-def drawdown_factor(beliefs: Beliefs) -> float:
-    """1 up to the soft limit, falling to 0 at the hard one; 1 where either is off."""
-    if not 0 < beliefs.soft_bp < beliefs.hard_bp:
+def product(raw: float, factors: list[tuple[str, float]]) -> float:
+    """From left to right."""
+    for _, factor in factors:
+        raw *= factor
+    return raw
+
+
+def room(left_atoms: float, lots: float, lot_atoms: float) -> float:
+    """Share of the lots that what is left of a cap allows."""
+    if lots <= 0.0:
         return 1.0
-    lost = (beliefs.peak_equity_atoms - beliefs.equity_atoms) / beliefs.peak_equity_atoms * 10_000
-    return min(1.0, max(0.0, (beliefs.hard_bp - lost) / (beliefs.hard_bp - beliefs.soft_bp)))
+    worth = lots * lot_atoms
+    return max(min(left_atoms / worth, 1.0), 0.0) if worth > 0.0 else float(left_atoms > 0.0)
+
+
+def cost_of(bet: Bet, settings: SizingSettings) -> float:
+    """Of the position, with the funding it pays; what it would receive makes it cheaper but is no edge of its own."""
+    paid = bet.funding_rate_e8 * 1e-8 * payments(bet, settings)
+    return max(settings.kelly_cost_bp * 1e-4 + bet.side * paid, 0.0)
+
+
+def payments(bet: Bet, settings: SizingSettings) -> int:
+    """How often funding is paid while a position opened now is held for the horizon: counted one by one."""
+    interval, end = round(settings.kelly_funding_interval_s * 1e9), bet.now_ns + round(settings.kelly_horizon_s * 1e9)
+    due = max(bet.next_funding_ns, 0)
+    due += max((bet.now_ns - due) // interval + 1, 0) * interval if due <= bet.now_ns else 0
+    return len(range(due, end + 1, interval))
+
+
+def drawdown_factor(bet: Bet) -> float:
+    """1 up to the soft limit, falling to 0 at the hard one; 1 where either is off."""
+    if not 0 < bet.soft_bp < bet.hard_bp:
+        return 1.0
+    lost = (bet.peak_equity_atoms - bet.equity_atoms) / bet.peak_equity_atoms * 10_000
+    return min(1.0, max(0.0, (bet.hard_bp - lost) / (bet.hard_bp - bet.soft_bp)))

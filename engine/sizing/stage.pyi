@@ -1,13 +1,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from engine.sizing.config import SizingSettings
 from engine.stage import Stage
-
-SIZING_VIEW: np.dtype[np.void]
+from models.registry.prepared import PreparedModel
 
 class SizingStage(Stage):
     def __init__(
@@ -22,4 +20,6 @@ class SizingStage(Stage):
         results: object = ...,
         risk: object = ...,
         accounts: object = ...,
+        holdings: object = ...,
+        models: Sequence[PreparedModel] = ...,
     ) -> None: ...

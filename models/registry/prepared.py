@@ -27,6 +27,7 @@ class PreparedModel:
     """A loaded and checked model.
 
     features: names in the order of the model's inputs, at most 32. horizons_ms: one for each output, at most 4.
+    score: of the first horizon, out of sample, as in the manifest.
     arrays: by name, what the evaluator of `kind` takes. kind "onnx" has none: it is evaluated by the inference process.
     """
 
@@ -37,6 +38,7 @@ class PreparedModel:
     horizons_ms: tuple[int, ...]
     arrays: dict[str, NDArray[Any]] = field(repr=False, default_factory=dict)
     role: Role = "active"
+    score: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.features) <= INPUTS:

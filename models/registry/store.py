@@ -131,6 +131,7 @@ def load_model(folder: Path) -> PreparedModel:
             manifest.horizons_ms,
             arrays,
             manifest.role,
+            manifest.score,
         )
     except ValueError as error:
         raise ModelCorrupt(f"{folder / MANIFEST}: {error}") from None

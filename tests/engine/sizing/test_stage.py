@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.sizing.config import SizingSettings
-from engine.sizing.reference import LOTS_BOUND, sized_lots
-from engine.sizing.stage import SIZING_VIEW, SizingStage
-from engine.stage import FEATURE_VIEW
+from engine.sizing.config import LOTS_BOUND, SizingSettings
+from engine.sizing.reference import sized_lots
+from engine.sizing.stage import SizingStage
+from engine.stage import FEATURE_VIEW, SIZING_VIEW
 from engine.strategy.stage import FixedView
 from ipc.instruments import Contract, instrument
 from ipc.messages import MESSAGE, ORDER_DETAIL, Action, Flag, Kind, OrderType, Refusal, Side
@@ -118,7 +118,7 @@ def test_a_refusal_names_its_strategy_and_tag_and_is_counted() -> None:
     said = size(stage, 0, tag=77)
     assert (said["order_id"][0], said[1:].view(ORDER_DETAIL)["tag"][0]) == (77, 77)
     size(stage, 3)
-    assert stage.rows(SIZING_VIEW).tolist() == [(1, 1)]
+    assert stage.rows(SIZING_VIEW)[["sized", "refused", "asked_lots", "lots", "code"]].tolist() == [(1, 1, 3, 3, 0)]
 
 
 def test_an_intent_of_no_strategy_is_a_fault() -> None:
