@@ -8,6 +8,8 @@ from ipc.counters import Counters
 from ipc.doorbell import BellRope
 from ipc.ring import Producer
 
+WIRE_FRAMES: int
+
 class FeedLane:
     rope: BellRope | None
     frames: int

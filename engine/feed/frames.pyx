@@ -15,7 +15,9 @@ from ipc.ring cimport Producer
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 cdef enum:
-    WIRE_FRAMES = 4  # a frame of so many times the limit is not even received: picows ends the connection for it
+    WIRE_LIMITS = 4  # a frame of so many times the limit is not even received: picows ends the connection for it
+
+WIRE_FRAMES = WIRE_LIMITS  # for who makes the connection
 
 
 cdef inline int64_t utc_ns() noexcept nogil:
@@ -87,7 +89,7 @@ cdef class Frames(WSListener):
         if frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
         elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            if frame.payload_size > WIRE_FRAMES * self._limit_bytes:
+            if frame.payload_size > WIRE_LIMITS * self._limit_bytes:
                 return  # picows ends the connection for it, and that is where it is refused
             if not frame.fin or self._bytes > 0:
                 self._add(frame.get_payload_as_bytes(), frame.fin, received_ns)

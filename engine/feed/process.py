@@ -120,6 +120,9 @@ class FeedProcess:
         while not stopping.is_set():
             beats += 1
             self._beat(beats)
+            for session in self._sessions:
+                if session.failure is not None:
+                    raise session.failure
             self._find_bell()
             if self._core_was_lapped():
                 for session in self._sessions:

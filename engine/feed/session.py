@@ -18,12 +18,11 @@ import picows
 
 from engine import clock
 from engine.feed.config import FeedConfig
-from engine.feed.frames import FeedLane, Frames
+from engine.feed.frames import WIRE_FRAMES, FeedLane, Frames
 from engine.feed.sync import FeedHandler
 from ipc.messages import Refusal
 
 SNAPSHOT_LOOK_S = 0.02  # between two looks at which books want a snapshot
-WIRE_FRAMES = 4  # a single frame of so many times max_frame_bytes is not even received: the connection ends
 
 Publish = Callable[[np.ndarray[Any, Any], int], None]  # records (MESSAGE), receive time ns; they are copied
 
@@ -60,6 +59,7 @@ class FeedSession:
         self.snapshots = 0
         self.snapshots_failed = 0
         self.last_error = ""
+        self.failure: BaseException | None = None  # a programme error that ended a task: the process is to end by it
 
     @property
     def frames(self) -> int:
@@ -72,6 +72,8 @@ class FeedSession:
         self._http = aiohttp.ClientSession(timeout=timeout)
         self._tasks = [asyncio.create_task(self._keep_up())]
         self._tasks += [asyncio.create_task(self._keep_synchronised(name, row)) for name, row in self._symbols.items()]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Closes for good."""
@@ -80,6 +82,11 @@ class FeedSession:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """No task ends but by `stop`: what ended it is not left to a task that nobody awaits."""
+        if not task.cancelled():
+            self.failure = self.failure or task.exception()
 
     def resynchronise(self) -> None:
         """Begins every book anew from a snapshot: a reader of the ring has lost records."""
@@ -94,7 +101,7 @@ class FeedSession:
         interval_ms = config.reconnect_interval_ms
         while True:
             transport: picows.WSTransport | None = None
-            begun_ns = clock.utc_ns()
+            begun_ns = clock.steady_ns()
             try:
                 transport, _ = await picows.ws_connect(
                     lambda: Frames(self._on_frame, self._on_too_large, config.max_frame_bytes, self._lane),
@@ -117,7 +124,7 @@ class FeedSession:
                 if transport is not None:
                     transport.disconnect(graceful=False)
             self._cut()
-            if clock.utc_ns() - begun_ns > (config.heartbeat_ms + config.heartbeat_timeout_ms) * 1_000_000:
+            if clock.steady_ns() - begun_ns > (config.heartbeat_ms + config.heartbeat_timeout_ms) * 1_000_000:
                 interval_ms = config.reconnect_interval_ms
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
             interval_ms = min(2 * interval_ms, config.reconnect_interval_limit_ms)

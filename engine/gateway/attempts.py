@@ -10,7 +10,8 @@ the next gateway reads them. (Power loss is the business of the journal's `durab
 
 Number n lies at row n modulo the capacity. `state_time` is the time of the attempt in ns with its two lowest bits
 replaced by the State, and is the last word written: a row is whole, or it is FREE. A row is given to a later number
-only when its order is FINISHED.
+only when its order is FINISHED; one that is still open by then moves to a spare row first (`make_room`), so that
+an old order never keeps later ones, and the cancel of itself among them, from being sent.
 """
 
 import mmap
@@ -26,9 +27,10 @@ from engine.gateway.order_message import OrderMessage
 from ipc.messages import Refusal
 
 MAGIC = 0x3154504D45545441  # "ATTEMPT1"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 HEADER_BYTES = 64
 STATE_BITS = 3
+ROWS_PER_SPARE = 16
 
 ATTEMPT = np.dtype(
     [
@@ -85,7 +87,8 @@ class AttemptRecord:
 
     def __init__(self, path: Path, capacity: int = 65_536) -> None:
         """Opens the file, or makes it. Raises UserError when it cannot be made, IntegrityError when it is another's."""
-        size = HEADER_BYTES + capacity * ATTEMPT.itemsize
+        spares = -(-capacity // ROWS_PER_SPARE)
+        size = HEADER_BYTES + (capacity + spares) * ATTEMPT.itemsize
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -108,6 +111,22 @@ class AttemptRecord:
         self._rows = np.frombuffer(self._mapping, dtype=ATTEMPT, offset=HEADER_BYTES)
         self._words = memoryview(self._mapping)[HEADER_BYTES:].cast("q")  # an assignment is one store of 8 bytes
         self.capacity = capacity
+        self._spares = range(capacity * WORDS, (capacity + spares) * WORDS, WORDS)
+        self._moved = self._find_moved()  # number -> first word of its spare row
+
+    def _find_moved(self) -> dict[int, int]:
+        """The orders in spare rows. A copy whose original was not yet given up counts for nothing: the move is undone."""
+        moved = {}
+        for at in self._spares:
+            if self._words[at + _STATE_TIME] & STATE_BITS in (State.FREE, State.FINISHED):
+                continue
+            number = self._words[at + _NUMBER]
+            home = number % self.capacity * WORDS
+            if self._words[home + _NUMBER] == number and self._words[home + _STATE_TIME] & STATE_BITS != State.FREE:
+                self._words[at + _STATE_TIME] = State.FREE
+            else:
+                moved[number] = at
+        return moved
 
     def close(self) -> None:
         self._words.release()
@@ -118,8 +137,15 @@ class AttemptRecord:
 
     @property
     def words(self) -> memoryview:
-        """Every row as WORDS int64, for the order lane, which marks as `mark` does."""
+        """Every row as WORDS int64, spare ones last, for the order lane, which marks as `mark` does."""
         return self._words
+
+    def _row(self, number: int) -> int:
+        """The first word of this number's row, -1 when it has none (any more)."""
+        at = number % self.capacity * WORDS
+        if self._words[at + _NUMBER] == number and number not in self._moved:
+            return at
+        return self._moved.get(number, -1)
 
     def last_number(self) -> int:
         """The highest number that was ever attempted or refused, 0 when there is none: resume after it."""
@@ -128,8 +154,8 @@ class AttemptRecord:
 
     def state(self, number: int) -> State:
         """FREE also for a number whose row has long gone to a later one: compare with last_number()."""
-        row = self._rows[number % self.capacity]
-        return State(int(row["state_time"]) & STATE_BITS) if row["number"] == number else State.FREE
+        at = self._row(number)
+        return State.FREE if at < 0 else State(self._words[at + _STATE_TIME] & STATE_BITS)
 
     def has_room(self, number: int) -> bool:
         """Whether the row of this number is free: the order that lay there is finished."""
@@ -144,15 +170,36 @@ class AttemptRecord:
         return [_attempt(row) for row in rows[np.argsort(rows["number"])]]
 
     def attempt(self, number: int) -> Attempt | None:
-        row = self._rows[number % self.capacity]
-        return _attempt(row) if row["number"] == number else None
+        at = self._row(number)
+        return None if at < 0 else _attempt(self._rows[at // WORDS])
 
     def quantity_lots(self, number: int) -> int | None:
         """Of a number that was attempted or refused, None for another."""
-        at = number % self.capacity * WORDS
-        return self._words[at + _QUANTITY] if self._words[at + _NUMBER] == number else None
+        at = self._row(number)
+        return None if at < 0 else self._words[at + _QUANTITY]
 
     # -- COMMANDS --
+
+    def make_room(self, number: int) -> bool:
+        """Sees to it that the row of this number is free: an order that is still open moves to a spare row.
+
+        False when there is none: so many orders, each older than `capacity` numbers, are open.
+        """
+        if self.has_room(number):
+            return True
+        home = number % self.capacity * WORDS
+        taken = set(self._moved.values())
+        at = next((at for at in self._spares if at not in taken), -1)
+        if at < 0:
+            return False
+        words = self._words
+        words[at + _STATE_TIME] = State.FREE
+        for word in (_NUMBER, _REFUSAL, _KINDS, _PRICE, _QUANTITY, _TARGET, _CUMULATIVE):
+            words[at + word] = words[home + word]
+        words[at + _STATE_TIME] = words[home + _STATE_TIME]  # killed before the next line: the move is undone
+        words[home + _STATE_TIME] = State.FREE
+        self._moved[words[at + _NUMBER]] = at
+        return True
 
     def mark(self, order: OrderMessage, now_ns: int) -> None:
         """Before the send: from here on this number is never sent again.
@@ -167,20 +214,23 @@ class AttemptRecord:
 
     def note_filled(self, number: int, cumulative_lots: int) -> None:
         """After a fill is in the reports ring."""
-        at = number % self.capacity * WORDS
-        if self._words[at + _NUMBER] == number:
+        at = self._row(number)
+        if at >= 0:
             self._words[at + _CUMULATIVE] = cumulative_lots
 
     def mark_finished(self, number: int) -> None:
         """After the final report is in the reports ring."""
-        at = number % self.capacity * WORDS
-        if self._words[at + _NUMBER] == number:
+        at = self._row(number)
+        if at >= 0:
             self._words[at + _STATE_TIME] |= State.FINISHED
+            self._moved.pop(number, None)
 
     def _write(self, order: OrderMessage, now_ns: int, state: State, refusal: Refusal) -> None:
         number = order.order_id
         words, at = self._words, number % self.capacity * WORDS
-        if words[at + _NUMBER] >= number and words[at + _STATE_TIME] & STATE_BITS != State.FREE:
+        if number in self._moved or (
+            words[at + _NUMBER] >= number and words[at + _STATE_TIME] & STATE_BITS != State.FREE
+        ):
             raise ValueError(f"order number {number} was attempted before")
         if not self.has_room(number):
             raise ValueError(f"order number {number}: the row of {words[at + _NUMBER]} is not finished")

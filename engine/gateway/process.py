@@ -25,6 +25,7 @@ import numpy as np
 import uvloop
 
 from engine import clock
+from engine.errors import UserError
 from engine.gateway import credentials
 from engine.gateway.attempts import AttemptRecord, State
 from engine.gateway.config import GatewaySettings
@@ -291,8 +292,13 @@ class Gateway:
     def _handle(self, number: int, now_ns: int) -> bool:
         """Sends or refuses one order that the lane left alone; False when it has to wait."""
         if number > self._last_number:
-            if number > self._durable_number() or not self._lane.has_room(number):
+            if number > self._durable_number():
                 return False
+            if not self._attempts.make_room(number):
+                raise UserError(
+                    f"order {number}: the record of attempts is full of orders that are open and older than "
+                    f"{self._attempts.capacity} numbers; cancel them at the venue, or raise gateway.attempts_capacity"
+                )
             self._send(read_order(self._lane.records()), number, now_ns)
             self._last_number = number
         return True

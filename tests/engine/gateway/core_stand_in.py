@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from engine import clock
 from engine.gateway.attempts import AttemptRecord
 from engine.gateway.config import GatewaySettings
+from engine.gateway.connection import Connection
 from engine.gateway.lane import OrderLane
 from engine.gateway.process import Gateway, GatewayProcessSettings, main
 from engine.gateway.publisher import ReportPublisher
@@ -57,9 +59,33 @@ def watch_lane(point: str, count: int) -> None:
     Gateway._make_lane = watched  # type: ignore[method-assign,assignment]
 
 
+def step_clock_back(step_ns: int) -> None:
+    """Somebody sets the host's clock back with the first order."""
+    submit, utc_ns = BinanceSession.submit, clock.utc_ns
+
+    def stepped(*arguments: Any) -> Any:
+        clock.utc_ns = lambda: utc_ns() - step_ns
+        return submit(*arguments)
+
+    BinanceSession.submit = stepped  # type: ignore[method-assign]
+
+
+def break_log_on() -> None:
+    """An error of ours that nobody thought of, in the task that keeps the connection up."""
+
+    async def broken(connection: Connection) -> None:
+        raise ZeroDivisionError("nobody thought of it")
+
+    Connection._log_on = broken  # type: ignore[method-assign]
+
+
 def run_gateway(settings: GatewayProcessSettings, point: str, count: int) -> None:
     """A gateway that kills itself at the count-th pass of a point; "" for one that lives."""
-    if point in LANE_POINTS:
+    if point == "the_clock_is_set_back":
+        step_clock_back(count)
+    elif point == "the_log_on_breaks":
+        break_log_on()
+    elif point in LANE_POINTS:
         watch_lane(point, count)
     elif point:
         owner, name, runs_first = KILL_POINTS[point]
@@ -81,7 +107,14 @@ def run_gateway(settings: GatewayProcessSettings, point: str, count: int) -> Non
 
 
 class CoreStandIn(Book):
-    def __init__(self, folder: Path, address: str, credential_file: Path, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        credential_file: Path,
+        gateway: dict[str, Any] | None = None,
+        **settings: object,
+    ) -> None:
         super().__init__()
         self.files = RunFiles(RUN_ID, folder / "run", folder / "shared")
         self.files.make()
@@ -94,6 +127,7 @@ class CoreStandIn(Book):
             **QUICK,
             "address": f"ws://{address}/ws-api/v3",
             "credential_file": str(credential_file),
+            **(gateway or {}),
         }
         self.settings = GatewayProcessSettings(
             run_id=RUN_ID,

@@ -1,8 +1,11 @@
 """The record of attempts: what it holds survives, and no number is marked twice."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import IntegrityError, UserError
 from engine.gateway.attempts import HEADER_BYTES, AttemptRecord, State
@@ -96,3 +99,68 @@ def test_file_of_another_size_or_kind_is_refused(tmp_path: Path) -> None:
         AttemptRecord(tmp_path / "attempts", 8)
     with pytest.raises(UserError, match="cannot be opened"):
         AttemptRecord(tmp_path / "nowhere" / "attempts", 8)
+
+
+def test_order_that_outlives_the_rows_moves_aside_and_keeps_none_waiting(tmp_path: Path) -> None:
+    record = AttemptRecord(tmp_path / "attempts", 32)  # with two spare rows
+    record.mark(message(1), NOW)
+    for number in range(2, 100):
+        assert record.make_room(number)
+        record.mark(message(number), NOW)
+        record.mark_finished(number)
+    record.note_filled(1, 30)
+    again = AttemptRecord(tmp_path / "attempts", 32)
+    assert [(attempt.number, attempt.cumulative_lots) for attempt in again.unfinished()] == [(1, 30)]
+    assert (again.quantity_lots(1), again.state(1), again.last_number()) == (77, State.ATTEMPTED, 99)
+    with pytest.raises(ValueError, match="order number 1 was attempted before"):
+        again.mark(message(1), NOW)
+    again.mark_finished(1)
+    assert again.unfinished() == []
+    assert again.quantity_lots(1) is None
+
+
+def test_with_every_spare_row_taken_by_an_open_order_there_is_no_room(tmp_path: Path) -> None:
+    record = AttemptRecord(tmp_path / "attempts", 32)
+    for number in range(1, 35):
+        assert record.make_room(number)
+        record.mark(message(number), NOW)
+    assert not record.make_room(35)
+    record.mark_finished(2)  # one that had moved
+    assert record.make_room(35)
+
+
+def test_move_to_a_spare_row_that_a_kill_cut_short_is_undone(tmp_path: Path) -> None:
+    record = AttemptRecord(tmp_path / "attempts", 32)
+    record.mark(message(1), NOW)
+    home = record.words[8 + 1]
+    assert record.make_room(33)
+    record.words[8 + 1] = home  # the last store of the move was not made
+    again = AttemptRecord(tmp_path / "attempts", 32)
+    assert [attempt.number for attempt in again.unfinished()] == [1]
+    again.mark_finished(1)
+    assert AttemptRecord(tmp_path / "attempts", 32).unfinished() == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["mark", "refuse", "finish", "reopen"]), st.integers(0, 9)), max_size=120))
+def test_record_holds_what_a_plain_table_holds_whatever_is_done_to_it(steps: list[tuple[str, int]]) -> None:
+    """Beside a dict of everything unfinished; the file is opened anew on the way."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "attempts"
+        record, table, last = AttemptRecord(path, 8), dict[int, State](), 0
+        for what, which in steps:
+            if what == "reopen":
+                record = AttemptRecord(path, 8)
+            elif what == "finish" and table:
+                number = sorted(table)[which % len(table)]
+                record.mark_finished(number)
+                del table[number]
+            elif what in ("mark", "refuse") and record.make_room(last + 1):
+                last += 1
+                if what == "mark":
+                    record.mark(message(last), NOW)
+                else:
+                    record.mark_refused(message(last), NOW, Refusal.GATEWAY_HALTED)
+                table[last] = State.ATTEMPTED if what == "mark" else State.REFUSED
+            assert {attempt.number: attempt.state for attempt in record.unfinished()} == table
+            assert record.last_number() == last

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.exchange.config import ExchangeSettings
+from engine.exchange.config import ExchangeSettings, Fault
 from engine.exchange.credentials import make_credentials
 from engine.exchange.server import ExchangeServer
 from engine.gateway.halt import HaltWord
@@ -100,6 +100,54 @@ async def test_disk_durability_holds_an_order_until_the_journal_has_it(
     assert f"{RUN_ID}-{second}" not in exchange.ledger.orders
     status.set_durable(4, 2)
     await core.reported(second, ReportKind.ACCEPTED)
+    await core.stop()
+    core.check(exchange)
+
+
+async def test_order_that_outlives_the_record_of_attempts_can_still_be_cancelled_also_after_a_kill(
+    tmp_path: Path, exchange: ExchangeServer, key_files: tuple[Path, Path]
+) -> None:
+    """The cancel comes after more numbers than the record has rows: it must not wait for the row of its own target."""
+    core = CoreStandIn(tmp_path, exchange.address, key_files[1], gateway={"attempts_capacity": 16})
+    core.start()
+    old = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+    await core.reported(old, ReportKind.ACCEPTED)
+    for _ in range(15):
+        number = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+        core.cancel(number)
+        await core.reported(number, ReportKind.CANCELLED)
+    core.kill()
+    core.start()
+    core.cancel(old)
+    await core.wait(lambda: core.orders[old].final)
+    await core.stop()
+    core.check(exchange)
+
+
+async def test_clock_of_the_host_set_back_by_an_hour_delays_no_time_out(
+    core: CoreStandIn, exchange: ExchangeServer
+) -> None:
+    exchange.misbehaviour.set((Fault(point="request", action="drop", method="order.place", count=1),))
+    core.start("the_clock_is_set_back", 3_600_000_000_000)
+    number = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+    await core.wait(lambda: core.orders[number].final, 4.0)
+    assert core.orders[number].kinds == [ReportKind.UNKNOWN, ReportKind.NOT_FOUND]
+    again = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+    await core.reported(again, ReportKind.ACCEPTED)
+    await core.stop()
+    core.check(exchange)
+
+
+async def test_error_that_nobody_thought_of_ends_the_process_and_its_successor_goes_on(
+    core: CoreStandIn, exchange: ExchangeServer
+) -> None:
+    core.start("the_log_on_breaks")
+    number = core.send(side=BUY, price_ticks=6_000_000, quantity_lots=100)
+    await core.until(lambda: not core._gateway.is_alive())
+    assert core._gateway.exitcode == 1  # with its traceback in the log; the supervisor starts it again
+    assert core.orders[number].kinds == []
+    core.start()
+    await core.reported(number, ReportKind.ACCEPTED)
     await core.stop()
     core.check(exchange)
 

@@ -116,3 +116,17 @@ def test_replaced_order_that_fills_before_and_its_replacement_both_count() -> No
     assert core.risk.rows(RISK_VIEW)["headroom"][0][Limit.POSITION_LOTS] == 0
     core.report(1, ReportKind.REPLACED)
     assert account["open_buy_lots"] == 400
+
+
+def test_new_order_gets_no_credit_for_one_whose_fate_nobody_knows() -> None:
+    """After a cut of the connection: should the venue have it after all, both fill, and no limit is passed."""
+    core = Core()
+    core.order(0, Side.BID, 700, 0, 0, False)
+    core.report(1, ReportKind.UNKNOWN)
+    core.order(0, Side.BID, 400, 0, 0, False)
+    assert core.row(2) is None
+    core.order(0, Side.BID, 300, 0, 0, False)
+    core.fill(2, 300)
+    core.fill(1, 700)
+    core.check()
+    assert core.execution.rows(ACCOUNT_VIEW, "instruments")["position_lots"][0] == POSITION_LOTS

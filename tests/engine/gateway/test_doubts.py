@@ -1,0 +1,278 @@
+"""What the session does while it does not know: after a cut, with a clock that was set, with a venue that contradicts
+itself, and with errors of its own."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import picows
+import pytest
+
+from engine import clock
+from engine.exchange.config import Fault
+from engine.exchange.desk import ApiError
+from engine.exchange.server import ExchangeServer
+from engine.gateway.connection import Connection, Frames
+from engine.gateway.credentials import Credentials
+from engine.gateway.order_message import read_order
+from ipc.messages import Action, Refusal, ReportKind, Side
+from tests.engine.gateway.test_session import rest
+from tests.engine.gateway.trader import RUN_ID, Trader, order_message
+
+BUY, SELL = Side.BID, Side.ASK
+HOUR_NS = 3_600_000_000_000
+
+
+# -- after a cut: asked before anything new --
+
+
+async def test_after_a_cut_nothing_new_is_sent_before_what_is_in_doubt_was_asked_for(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    old = trader.limit(BUY, 6_000_000)
+    other = trader.limit(BUY, 5_999_000)
+    await trader.until(lambda: trader.orders[old].kinds and trader.orders[other].kinds)
+    exchange.misbehaviour.set((Fault(point="answer", action="delay", method="order.status", delay_ms=120),))
+    trader.session.connection.begin_anew()
+    await trader.until(lambda: trader.session.connection.logons == 2 and trader.session.connection.ready)
+    assert (trader.session.takes_new, trader.session.connection.plain) == (False, False)
+    refused = trader.limit(SELL, 6_100_000)
+    replacement = trader.limit(BUY, 5_999_100, action=Action.REPLACE, target=other)
+    assert trader.session.refusal(read_order(order_message(99, action=Action.CANCEL, target=old))) == Refusal.NONE
+    await trader.until(lambda: trader.session.takes_new)
+    assert [trader.orders[n].codes for n in (refused, replacement)] == [[Refusal.VENUE_DISCONNECTED]] * 2
+    assert all(trader.orders[n].kinds[-1] == ReportKind.ACCEPTED for n in (old, other))
+    taken = trader.limit(SELL, 6_100_000)
+    await trader.until(lambda: trader.orders[taken].kinds == [ReportKind.ACCEPTED])
+    trader.check(exchange)
+
+
+async def test_order_that_an_event_brings_out_of_doubt_need_not_be_asked_for(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    exchange.misbehaviour.set((Fault(point="answer", action="drop", method="order.status"),))
+    trader.session.connection.begin_anew()
+    await trader.until(lambda: trader.session.connection.logons == 2 and trader.session.connection.ready)
+    assert not trader.session.takes_new
+    rest(exchange, SELL, 6_000_000, 100)
+    await trader.until(lambda: trader.session.takes_new)
+    assert trader.orders[number].filled_lots == 100
+
+
+# -- what waited is asked again --
+
+
+async def test_replacement_that_waited_is_not_sent_beyond_the_rate_limit(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    fault = Fault(point="request", action="delay", method="order.place", count=1, delay_ms=200)
+    exchange.misbehaviour.set((fault,))
+    old = trader.limit(BUY, 6_000_000)
+    await trader.until(lambda: ReportKind.UNKNOWN in trader.orders[old].kinds)
+    new = trader.limit(BUY, 6_000_100, action=Action.REPLACE, target=old)
+    trader.session.limits.blocked_until_ms = clock.steady_ns() // 1_000_000 + 60_000
+    trader.session._inquiry._limits = SimpleNamespace(  # type: ignore[assignment]
+        may_request=lambda *_: True, weight=trader.session.limits.weight
+    )
+    await trader.until(lambda: trader.orders[new].final)
+    assert trader.orders[new].codes == [Refusal.VENUE_RATE_LIMIT]
+    assert f"{RUN_ID}-{new}" not in exchange.ledger.orders
+    assert trader.orders[old].kinds[-1] == ReportKind.ACCEPTED
+    trader.check(exchange)
+
+
+# -- the host's clock is set --
+
+
+@pytest.mark.parametrize("step_ns", [-HOUR_NS, HOUR_NS])
+async def test_doubt_lasts_as_long_as_it_must_when_the_host_s_clock_is_set(
+    exchange: ExchangeServer, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, step_ns: int
+) -> None:
+    """The venue's own clock goes on: only ours is set, between the order and the question what became of it."""
+    trader = Trader(credentials, exchange.address)
+    await trader.start()
+    fault = Fault(point="request", action="delay", method="order.place", count=1, delay_ms=250)
+    lost = Fault(point="request", action="drop", method="order.place", count=1)
+    exchange.misbehaviour.set((fault,))
+    late = trader.limit(BUY, 6_000_000)
+    real = clock.utc_ns
+    monkeypatch.setattr(clock, "utc_ns", lambda: real() + step_ns)
+    await trader.until(lambda: trader.orders[late].kinds == [ReportKind.UNKNOWN, ReportKind.ACCEPTED], 3.0)
+    exchange.misbehaviour.set((lost,))
+    never = trader.limit(BUY, 6_000_000)
+    started_s = time.monotonic()
+    await trader.until(lambda: trader.orders[never].final, 3.0)
+    assert trader.orders[never].kinds == [ReportKind.UNKNOWN, ReportKind.NOT_FOUND]
+    assert time.monotonic() - started_s >= 0.4  # receive window and clock error
+    trader.check(exchange)
+    await trader.stop()
+
+
+# -- a venue that contradicts itself --
+
+
+async def test_order_that_the_venue_had_and_does_not_find_for_a_while_is_not_given_up(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    """Its records of orders that have just ended may be behind: the fill must not be lost with them."""
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    await asyncio.sleep(0.45)  # beyond receive window and clock error
+    status, signed, weight = exchange.api._methods["order.status"]
+    asked = 0
+
+    def behind(call: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked <= 4:
+            raise ApiError(-2013, "Order does not exist.")
+        return status(call)
+
+    exchange.api._methods["order.status"] = (behind, signed, weight)
+    exchange.misbehaviour.set((Fault(point="event", action="drop"),))
+    rest(exchange, SELL, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].final)
+    assert trader.orders[number].filled_lots == 100
+    assert asked > 4
+    trader.check(exchange)
+
+
+async def test_order_that_the_venue_had_and_keeps_not_finding_is_given_up_in_the_end(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    """A venue that was wiped, as test networks are."""
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    exchange.desk._by_client_id.clear()
+    await trader.until(lambda: trader.orders[number].final)
+    assert ReportKind.NOT_FOUND in trader.orders[number].kinds
+    assert ReportKind.UNKNOWN in trader.orders[number].kinds
+
+
+async def test_status_that_we_do_not_know_is_asked_for_at_intervals_not_without_end(
+    trader: Trader, exchange: ExchangeServer
+) -> None:
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    status, signed, weight = exchange.api._methods["order.status"]
+    asked = 0
+
+    def pending(call: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return status(call) | {"status": "PENDING_NEW"}
+
+    exchange.api._methods["order.status"] = (pending, signed, weight)
+    trader.send(action=Action.QUERY, target=number)
+    await asyncio.sleep(0.3)
+    assert 2 <= asked <= 9  # every 40 ms
+    trader.cancel(number)
+    exchange.api._methods["order.status"] = (status, signed, weight)
+    await trader.until(lambda: trader.orders[number].final)
+
+
+async def test_event_stream_that_the_venue_ends_is_subscribed_to_again(
+    exchange: ExchangeServer, credentials: Credentials
+) -> None:
+    trader = Trader(credentials, exchange.address, reconcile_interval_ms=60_000)
+    await trader.start()
+    number = trader.limit(BUY, 6_000_000, 200)
+    await trader.until(lambda: trader.orders[number].kinds)
+    exchange._tell("bot4", {"e": "eventStreamTerminated", "E": 1})
+    await trader.until(lambda: trader.session.connection.logons == 2 and trader.session.takes_new)
+    rest(exchange, SELL, 6_000_000, 50)
+    await trader.until(lambda: trader.orders[number].filled_lots == 50)
+    await trader.stop()
+
+
+async def test_time_that_is_none_at_the_log_on_is_the_venue_s_fault_and_it_is_tried_again(
+    exchange: ExchangeServer, credentials: Credentials
+) -> None:
+    answers: list[Any] = [{"serverTime": "soon"}, {}, [1]]
+    real = exchange.api._methods["time"]
+    exchange.api._methods["time"] = (lambda call: answers.pop() if answers else real[0](call), *real[1:])
+    trader = Trader(credentials, exchange.address)
+    await trader.start()
+    assert (trader.session.connection.logons, answers) == (1, [])
+    await trader.stop()
+
+
+# -- errors of our own --
+
+
+async def expect_failure(trader: Trader, text: str) -> None:
+    await trader.until(lambda: trader.session.connection.failure is not None)
+    with pytest.raises(RuntimeError, match=text):
+        trader.session.poll(clock.steady_ns())
+
+
+async def test_error_that_nobody_thought_of_ends_the_work_loudly_when_a_connection_is_made(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Connection) -> None:
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr(Connection, "_log_on", broken)
+    trader.session.connection.begin_anew()
+    await expect_failure(trader, "nobody thought of it")
+
+
+async def test_error_that_nobody_thought_of_ends_the_work_loudly_when_a_text_is_read(
+    trader: Trader, exchange: ExchangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(event: dict[str, Any]) -> None:
+        raise RuntimeError("a report that went wrong")
+
+    monkeypatch.setattr(trader.session, "on_event", broken)
+    trader.limit(BUY, 6_000_000)
+    await expect_failure(trader, "a report that went wrong")
+
+
+async def test_error_that_nobody_thought_of_ends_the_work_loudly_when_nothing_could_be_sent(trader: Trader) -> None:
+    def broken(answer: object) -> None:
+        raise RuntimeError("the answer to nothing")
+
+    trader.session.connection._transport = None
+    trader.session.connection.request("time", {}, broken, signed=False)
+    await expect_failure(trader, "the answer to nothing")
+
+
+# -- texts in pieces --
+
+
+class Pieces:
+    """Frames of at most 100 bytes a text, and what came of them."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.disconnected = 0
+        self.frames = Frames(self.texts.append, lambda: None, lambda: None, 100)
+
+    def disconnect(self, graceful: bool = True) -> None:
+        self.disconnected += 1
+
+    def take(self, kind: picows.WSMsgType, payload: bytes, fin: bool) -> None:
+        frame: Any = SimpleNamespace(msg_type=kind, fin=fin, get_payload_as_bytes=lambda: payload)
+        transport: Any = self
+        self.frames.on_ws_frame(transport, frame)
+
+
+def test_text_in_pieces_without_end_ends_the_connection_instead_of_the_memory() -> None:
+    pieces = Pieces()
+    pieces.take(picows.WSMsgType.TEXT, b"x" * 60, False)
+    pieces.take(picows.WSMsgType.CONTINUATION, b"x" * 40, False)
+    assert pieces.disconnected == 0
+    pieces.take(picows.WSMsgType.CONTINUATION, b"x", False)
+    assert (pieces.disconnected, pieces.texts) == (1, [])
+
+
+def test_text_that_begins_before_the_last_one_ended_is_read_and_the_last_one_dropped() -> None:
+    pieces = Pieces()
+    pieces.take(picows.WSMsgType.TEXT, b"lost", False)
+    pieces.take(picows.WSMsgType.TEXT, b"who", False)
+    pieces.take(picows.WSMsgType.CONTINUATION, b"le", True)
+    pieces.take(picows.WSMsgType.TEXT, b"next", True)
+    assert pieces.texts == [b"whole", b"next"]
