@@ -1,25 +1,25 @@
-"""Losses of scenario paths on a GPU: kernels.cu by CuPy, called as cpu.py is and with the same bits as its answer.
+"""Losses and returns of scenario paths on a GPU: kernels.cu by CuPy, called as cpu.py is, with the same bits.
 
 Nothing here is imported by the CPU way, and CuPy only once a GPU was found. Arrays that are on the device stay there:
 `resident` moves `Draws` and `Process` once, and their losses may be device memory too.
 """
 
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.device import GpuMissing, Mode, gpu
-from kernels.scenarios.cpu import Draws, Process
+from kernels import cuda
+from kernels.device import Mode
+from kernels.scenarios.cpu import Draws, Floats, Process
 
 SOURCE = Path(__file__).with_name("kernels.cu")
-OPTIONS = ("--fmad=false", "-std=c++17")  # fused products are written out; nothing else may be fused
 THREADS = 128  # a block, as in kernels.cu
-BLOCKS_AN_SM = 16
 SCRATCH_BYTES = 1 << 30  # most; with more paths than fit, threads take several
 
 Array = Any  # numpy.ndarray or cupy.ndarray of float64
+library = partial(cuda.library, SOURCE)
 PROCESS_ROWS = ("mean", "variance", "omega", "alpha", "gamma", "beta", "jump_mean", "jump_sd")
 
 
@@ -33,39 +33,41 @@ class Grid(NamedTuple):
 
 def grid(paths: int, rows: int, multiprocessors: int, threads: int = THREADS) -> Grid:
     """The grid for that many paths with `rows` doubles of scratch each, on that many multiprocessors."""
-    most = multiprocessors * BLOCKS_AN_SM
+    blocks = cuda.blocks_for(paths, threads, multiprocessors)
     if rows:
-        most = min(most, SCRATCH_BYTES // (8 * rows * threads))
-    blocks = max(1, min(-(-paths // threads), most))
+        blocks = max(1, min(blocks, SCRATCH_BYTES // (8 * rows * threads)))
     return Grid(blocks, threads, blocks * threads * rows)
 
 
 def scratch_rows(assets: int, steps: int) -> int:
-    """Doubles a thread of `path_losses` needs: innovations, and with more steps than one gains and variances."""
+    """Doubles a path needs at once: innovations, and with more steps than one gains and variances."""
     return assets if steps == 1 else 3 * assets
 
 
-def path_arguments(
-    draws: Draws,
-    process: Process,
-    rows: Array,
-    steps: int,
-    exposures: Array,
-    first: int,
-    seed: int,
-    losses: Array,
-    scratch: Array,
-) -> tuple[Any, ...]:
-    """Arguments of the kernel `path_losses`, in its order: numpy scalars and arrays. `rows`: see PROCESS_ROWS."""
+def common_arguments(draws: Draws, process: Process, rows: Array, steps: int) -> tuple[Any, ...]:
+    """First arguments of `path_losses` and `path_returns`: numpy scalars and arrays. `rows`: see PROCESS_ROWS."""
     counts = process.jump_odds.shape[1] if len(process.jump_odds) else 0
-    integers = draws.kind, len(exposures), draws.margins.shape[1], draws.mixing.shape[1], draws.observed.shape[1]
+    integers = draws.kind, rows.shape[1], draws.margins.shape[1], draws.mixing.shape[1], draws.observed.shape[1]
     return (
         *map(np.int32, integers),
         np.int32(counts),
         *(draws.lower, draws.normal, draws.mixing, draws.margins, draws.observed),
-        *(rows, process.jump_odds, np.float64(process.floor)),
-        *(np.int32(steps), exposures, np.int64(first), np.uint64(seed), np.int64(len(losses)), losses, scratch),
+        *(rows, process.jump_odds, np.float64(process.floor), np.int32(steps)),
     )
+
+
+def path_arguments(
+    common: tuple[Any, ...], exposures: Array, first: int, seed: int, losses: Array, scratch: Array
+) -> tuple[Any, ...]:
+    """Arguments of the kernel `path_losses`, in its order."""
+    return (*common, exposures, np.int64(first), np.uint64(seed), np.int64(len(losses)), losses, scratch)
+
+
+def return_arguments(
+    common: tuple[Any, ...], numbers: Array, seed: int, returns: Array, scratch: Array
+) -> tuple[Any, ...]:
+    """Arguments of the kernel `path_returns`, in its order; returns (assets, n)."""
+    return (*common, numbers, np.uint64(seed), np.int64(len(numbers)), returns, scratch)
 
 
 def linear_arguments(
@@ -81,18 +83,6 @@ def linear_arguments(
 def process_rows(process: Process, stack: Any = np.stack) -> Array:
     """(8, assets): what kernels.cu reads of a process, one row after the other."""
     return stack([getattr(process, name) for name in PROCESS_ROWS])
-
-
-@cache
-def library(mode: Mode) -> tuple[Any, Any]:
-    """CuPy and the compiled module (NVRTC, once a process). Raises GpuMissing when there is no GPU or no CuPy."""
-    if gpu("require" if mode != "off" else "off") is None:
-        raise GpuMissing("the GPU is switched off: scenarios are made by kernels.scenarios.cpu")
-    try:
-        import cupy
-    except ImportError as error:
-        raise GpuMissing(f"there is a GPU, but CuPy is missing ({error}): install the extra gpu") from error
-    return cupy, cupy.RawModule(code=SOURCE.read_text(), options=OPTIONS, backend="nvrtc")
 
 
 def moved(cupy: Any, arrays: Any) -> Any:
@@ -129,13 +119,37 @@ def path_losses(
     with stream or cupy.cuda.get_current_stream():
         held, by = moved(cupy, draws), moved(cupy, process)
         out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
-        assets = len(exposures)
-        shape = grid(len(losses), scratch_rows(assets, steps), multiprocessors(cupy))
-        scratch = cupy.empty(shape.scratch)
-        arguments = path_arguments(
-            held, by, process_rows(by, cupy.stack), steps, cupy.asarray(exposures), first, seed, out, scratch
-        )
+        shape = grid(len(losses), scratch_rows(len(exposures), steps), cuda.multiprocessors(cupy))
+        common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
+        arguments = path_arguments(common, cupy.asarray(exposures), first, seed, out, cupy.empty(shape.scratch))
         launch(module.get_function("path_losses"), shape, arguments, out, losses)
+
+
+def path_returns(
+    draws: Draws,
+    process: Process,
+    steps: int,
+    paths: Array,
+    seed: int,
+    *,
+    mode: Mode = "auto",
+    stream: Any = None,
+) -> Floats:
+    """Returns (n, assets) over the horizon of the paths (n,) int64 of these numbers: `cpu.path_returns`, on the host.
+
+    Raises GpuMissing: see `path_losses`.
+    """
+    cupy, module = library(mode)
+    assets = len(process.mean)
+    found = np.empty((assets, len(paths)))
+    with stream or cupy.cuda.get_current_stream():
+        held, by, numbers = moved(cupy, draws), moved(cupy, process), cupy.asarray(paths)
+        shape = grid(len(paths), scratch_rows(assets, steps), cuda.multiprocessors(cupy))
+        out = cupy.empty(found.shape)
+        common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
+        arguments = return_arguments(common, numbers, seed, out, cupy.empty(shape.scratch))
+        launch(module.get_function("path_returns"), shape, arguments, out, found)
+    return np.ascontiguousarray(found.T)
 
 
 def linear_losses(
@@ -155,18 +169,14 @@ def linear_losses(
         held = draws._replace(normal=cupy.asarray(draws.normal), mixing=cupy.asarray(draws.mixing))
         out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
         arguments = linear_arguments(held, cupy.asarray(direction), expected, first, seed, out)
-        shape = grid(len(losses), 0, multiprocessors(cupy))
+        shape = grid(len(losses), 0, cuda.multiprocessors(cupy))
         launch(module.get_function("linear_losses"), shape, arguments, out, losses)
 
 
-def multiprocessors(cupy: Any) -> int:
-    return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
-
-
-def launch(kernel: Any, shape: Grid, arguments: tuple[Any, ...], on_device: Array, losses: Array) -> None:
-    """Runs the kernel on the current stream; losses of the host are copied back and waited for."""
-    if len(losses) == 0:
+def launch(kernel: Any, shape: Grid, arguments: tuple[Any, ...], on_device: Array, found: Array) -> None:
+    """Runs the kernel on the current stream; what is of the host is copied back and waited for."""
+    if found.size == 0:
         return
     kernel((shape.blocks,), (shape.threads,), arguments)
-    if isinstance(losses, np.ndarray):
-        on_device.get(out=losses)
+    if isinstance(found, np.ndarray):
+        on_device.get(out=found)

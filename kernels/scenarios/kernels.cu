@@ -1,4 +1,4 @@
-// Losses of scenario paths, one thread a path: the arithmetic of cpu.py in its order, so the bits are the same.
+// Losses and returns of scenario paths, one thread a path: the arithmetic of cpu.py in its order, so the bits are the same.
 //
 // philox.py, quantiles.py and cpu.py explain the formulas; names and streams are theirs. Fused products are written
 // as fma(); everything else must round on its own: compile with --fmad=false. No header is needed, so that NVRTC, nvcc
@@ -193,8 +193,53 @@ __device__ __forceinline__ double jump_of(
 
 // ---- kernels ---------------------------------------------------------------------------------------------------------
 
+struct Process {
+    const double *mean, *variance, *omega, *alpha, *gamma, *beta, *jump_mean, *jump_sd, *jump_odds;
+    int jump_counts;
+    double floor;
+};
+
+// `rows` of (assets,): mean, variance, omega, alpha, gamma, beta, jump mean, jump sd.
+__device__ __forceinline__ Process process_of(
+    const double *rows, int assets, const double *jump_odds, int jump_counts, double floor
+) {
+    const double *row[8];
+#pragma unroll
+    for (int k = 0; k < 8; ++k) row[k] = rows + (long long)k * assets;
+    return {row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], jump_odds, jump_counts, floor};
+}
+
+// One path over the horizon; take(asset, gain) is given each asset's simple return, from the first asset on.
+template <class Take>
+__device__ __forceinline__ void follow(
+    const Draws &draws, const Process &process, int mixing_pieces, int steps, Word path, Word seed, double *z,
+    long long stride, Take take
+) {
+    double *gains = z + draws.assets * stride, *variances = gains + draws.assets * stride;
+    for (int step = 0; step < steps; ++step) {
+        innovations(draws, mixing_pieces, path, step, seed, z, stride);
+        for (int i = 0; i < draws.assets; ++i) {
+            const double jump = process.jump_counts == 0 ? 0.0
+                : jump_of(draws, process.jump_odds + (long long)i * process.jump_counts, process.jump_counts,
+                          process.jump_mean[i], process.jump_sd[i], i, path, step, seed);
+            const double h = step == 0 ? process.variance[i] : variances[i * stride];
+            const double shock = margin_of(draws, i, z[i * stride]) * sqrt(h);
+            double gain = process.mean[i] + shock + jump;
+            if (gain < process.floor) gain = process.floor;
+            const double before = step == 0 ? 0.0 : gains[i * stride];
+            const double after = before + (1.0 + before) * gain;
+            if (step + 1 == steps) {
+                take(i, after);
+            } else {
+                const double alpha = process.alpha[i], weight = shock < 0.0 ? alpha + process.gamma[i] : alpha;
+                gains[i * stride] = after;
+                variances[i * stride] = process.omega[i] + weight * (shock * shock) + process.beta[i] * h;
+            }
+        }
+    }
+}
+
 // losses (paths,) of paths first, first + 1 ...: minus the sum over assets of exposure * return over the horizon.
-// process: rows of (assets,): mean, variance, omega, alpha, gamma, beta, jump mean, jump sd.
 extern "C" __global__ void __launch_bounds__(THREADS) path_losses(
     int kind, int assets, int margin_pieces, int mixing_pieces, int days, int jump_counts, const double *lower,
     const double *normal, const double *mixing, const double *margins, const double *observed, const double *process,
@@ -202,38 +247,31 @@ extern "C" __global__ void __launch_bounds__(THREADS) path_losses(
     long long paths, double *losses, double *scratch
 ) {
     const Draws draws = {kind, assets, margin_pieces, days, lower, normal, mixing, margins, observed};
+    const Process by = process_of(process, assets, jump_odds, jump_counts, floor);
     const long long stride = (long long)gridDim.x * blockDim.x;
     const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    double *z = scratch + thread, *gains = z + assets * stride, *variances = gains + assets * stride;
-    const double *mean = process, *variance = mean + assets, *omega = variance + assets, *alpha = omega + assets;
-    const double *gamma = alpha + assets, *beta = gamma + assets, *jump_mean = beta + assets;
-    const double *jump_sd = jump_mean + assets;
     for (long long p = thread; p < paths; p += stride) {
-        const Word path = (Word)(first + p);
         double loss = 0.0;
-        for (int step = 0; step < steps; ++step) {
-            innovations(draws, mixing_pieces, path, step, seed, z, stride);
-            for (int i = 0; i < assets; ++i) {
-                const double jump = jump_counts == 0 ? 0.0
-                    : jump_of(draws, jump_odds + (long long)i * jump_counts, jump_counts, jump_mean[i], jump_sd[i],
-                              i, path, step, seed);
-                const double h = step == 0 ? variance[i] : variances[i * stride];
-                const double shock = margin_of(draws, i, z[i * stride]) * sqrt(h);
-                double gain = mean[i] + shock + jump;
-                if (gain < floor) gain = floor;
-                const double before = step == 0 ? 0.0 : gains[i * stride];
-                const double after = before + (1.0 + before) * gain;
-                if (step + 1 == steps) {
-                    loss -= exposures[i] * after;
-                } else {
-                    const double weight = shock < 0.0 ? alpha[i] + gamma[i] : alpha[i];
-                    gains[i * stride] = after;
-                    variances[i * stride] = omega[i] + weight * (shock * shock) + beta[i] * h;
-                }
-            }
-        }
+        follow(draws, by, mixing_pieces, steps, (Word)(first + p), seed, scratch + thread, stride,
+               [&](int i, double gain) { loss -= exposures[i] * gain; });
         losses[p] = loss;
     }
+}
+
+// returns (assets, count) over the horizon of the paths of these numbers (count,), in any order.
+extern "C" __global__ void __launch_bounds__(THREADS) path_returns(
+    int kind, int assets, int margin_pieces, int mixing_pieces, int days, int jump_counts, const double *lower,
+    const double *normal, const double *mixing, const double *margins, const double *observed, const double *process,
+    const double *jump_odds, double floor, int steps, const long long *numbers, Word seed, long long count,
+    double *returns, double *scratch
+) {
+    const Draws draws = {kind, assets, margin_pieces, days, lower, normal, mixing, margins, observed};
+    const Process by = process_of(process, assets, jump_odds, jump_counts, floor);
+    const long long stride = (long long)gridDim.x * blockDim.x;
+    const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    for (long long p = thread; p < count; p += stride)
+        follow(draws, by, mixing_pieces, steps, (Word)numbers[p], seed, scratch + thread, stride,
+               [&](int i, double gain) { returns[i * count + p] = gain; });
 }
 
 // losses (paths,) = -(expected + s * (direction . z)), for one step of SCORES without jumps.

@@ -16,8 +16,9 @@ from kernels.scenarios import cpu, gpu, reference
 from tests.kernels.compiled import ARCHITECTURES, HOST_COMPILER, NVCC, assembler_report, host_library, run_on_host
 from tests.kernels.scenarios.test_paths import KINDS, draws, process, recipe
 
-KERNELS = ("path_losses", "linear_losses")
+KERNELS = ("path_losses", "path_returns", "linear_losses")
 EXPOSURES = np.array([2.0, -1.0, 0.5])
+TAIL = np.array([5, 0, (1 << 33) + 7, 5, 1 << 40, 3, (1 << 33) - 1])  # of path numbers: in any order, one twice
 PATHS, FIRST, SEED = 301, (1 << 33) - 100, (1 << 63) + 12345
 NORMAL = np.inf
 
@@ -51,6 +52,14 @@ def cpu_losses(made: cpu.Draws, by: cpu.Process, steps: int, exposures: np.ndarr
     return losses
 
 
+def cpu_returns(made: cpu.Draws, by: cpu.Process, steps: int, numbers: np.ndarray) -> np.ndarray:
+    n = len(by.mean)
+    returns, made = np.empty((len(numbers), n)), writable(made)
+    memory = np.empty((3, 64), np.uint64), np.empty((2 * n + 4, 64)), np.empty((n, 64))
+    cpu.path_returns(made, by, steps, numbers, np.uint64(SEED), returns, *memory)
+    return returns
+
+
 def cpu_linear(made: cpu.Draws, direction: np.ndarray, expected: float) -> np.ndarray:
     losses = np.empty(PATHS)
     memory = np.empty((3, 64), np.uint64), np.empty((2 * len(direction) + 4, 64))
@@ -63,10 +72,22 @@ def host_losses(
 ) -> np.ndarray:
     losses = np.full(PATHS, np.nan)
     scratch = np.full(blocks * threads * gpu.scratch_rows(len(exposures), steps), np.nan)
-    rows = gpu.process_rows(by)
-    arguments = gpu.path_arguments(made, by, rows, steps, exposures, FIRST, SEED, losses, scratch)
+    common = gpu.common_arguments(made, by, gpu.process_rows(by), steps)
+    arguments = gpu.path_arguments(common, exposures, FIRST, SEED, losses, scratch)
     run_on_host(library.path_losses_on_host, blocks, threads, arguments)
     return losses
+
+
+def host_returns(
+    library: Any, made: cpu.Draws, by: cpu.Process, steps: int, numbers: np.ndarray, blocks: int = 2, threads: int = 8
+) -> np.ndarray:
+    assets = len(by.mean)
+    returns = np.full((assets, len(numbers)), np.nan)
+    scratch = np.full(blocks * threads * gpu.scratch_rows(assets, steps), np.nan)
+    common = gpu.common_arguments(made, by, gpu.process_rows(by), steps)
+    arguments = gpu.return_arguments(common, numbers, SEED, returns, scratch)
+    run_on_host(library.path_returns_on_host, blocks, threads, arguments)
+    return returns.T
 
 
 def many_assets(assets: int) -> tuple[cpu.Draws, cpu.Process, np.ndarray]:
@@ -88,6 +109,24 @@ def test_source_run_on_the_host_gives_the_bits_of_the_cpu(
 ) -> None:
     made, by = draws(KINDS[name], dof), process(jumping=jumping)
     assert np.array_equal(host_losses(on_host, made, by, steps, EXPOSURES), cpu_losses(made, by, steps, EXPOSURES))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("dof", "jumping", "steps"), [(5.0, True, 3), (NORMAL, False, 1)])
+def test_returns_of_a_tail_run_on_the_host_have_the_bits_of_the_cpu(
+    on_host: Any, name: str, dof: float, jumping: bool, steps: int
+) -> None:
+    made, by = draws(KINDS[name], dof), process(jumping=jumping)
+    found = host_returns(on_host, made, by, steps, TAIL)
+    assert np.array_equal(found, cpu_returns(made, by, steps, TAIL))
+    assert np.array_equal(found[0], found[3])
+
+
+def test_returns_of_a_tail_make_the_losses_of_their_paths(on_host: Any) -> None:
+    made, by, exposures = many_assets(9)
+    losses, worst = host_losses(on_host, made, by, 2, exposures), np.array([7, 250, 0])
+    returns = host_returns(on_host, made, by, 2, FIRST + worst, 1, 2)
+    assert np.allclose(-returns @ exposures, losses[worst], rtol=0.0, atol=1e-14)
 
 
 @pytest.mark.parametrize("assets", [1, 7, 8, 9, 21])
@@ -160,6 +199,13 @@ def test_gpu_takes_resident_arrays_and_many_assets(device: None) -> None:
     losses = np.empty(PATHS)
     gpu.path_losses(*gpu.resident(made, by, mode="require"), 2, exposures, FIRST, SEED, losses, mode="require")
     assert np.array_equal(losses, cpu_losses(made, by, 2, exposures))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_gpu_returns_of_a_tail_are_those_of_the_cpu(device: None, name: str) -> None:
+    made, by = draws(KINDS[name], 5.0), process(jumping=True)
+    found = gpu.path_returns(*gpu.resident(made, by, mode="require"), 3, TAIL, SEED, mode="require")
+    assert np.array_equal(found, cpu_returns(made, by, 3, TAIL))
 
 
 def test_gpu_linear_losses_are_those_of_the_cpu(device: None) -> None:
