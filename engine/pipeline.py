@@ -20,7 +20,7 @@ from engine.features.stage import FeatureStage
 from engine.forecast.stage import ForecastStage
 from engine.risk.stage import RiskStage
 from engine.sizing.stage import SizingStage
-from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW, Stage
+from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW, SIZING_VIEW, Stage
 from engine.strategy.bound import BoundStrategy
 from engine.strategy.stage import StrategyStage
 from models.registry.prepared import PreparedModel
@@ -110,13 +110,14 @@ class Pipeline:
         }
 
     def rows(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The live views as read-only arrays: book, features, forecast, instruments, strategies, risk."""
+        """The live views as read-only arrays: book, features, forecast, instruments, strategies, sizing, risk."""
         return {
             "book": self.book.rows(BOOK_VIEW),
             "features": self.features.rows(FEATURE_VIEW),
             "forecast": self.forecast.rows(FORECAST_VIEW),
             "instruments": self.execution.rows(ACCOUNT_VIEW, "instruments"),
             "strategies": self.execution.rows(ACCOUNT_VIEW, "strategies"),
+            "sizing": self.sizing.rows(SIZING_VIEW),
             "risk": self.risk.rows(RISK_VIEW),
         }
 

@@ -167,6 +167,7 @@ cdef int64_t kelly_room(const Sizes *sizes, const Message *intent, int64_t strat
     size_bet(rule, &bet, result, sizes.risk, shown)
     if shown.target_lots == 0:
         shown.code = zero_code(shown)
+        return 0
     return shown.target_lots - shown.held_lots if shown.target_lots > shown.held_lots else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW
+from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW, SIZING_VIEW
 from ipc.segment import HEADER_BYTES, Header, Segment
 
 KIND = "views"
@@ -29,6 +29,7 @@ def layout(instruments: int, strategies: int) -> np.dtype[Any]:
             ("forecast", FORECAST_VIEW, instruments),
             ("instruments", ACCOUNT_VIEW, instruments),
             ("strategies", ACCOUNT_VIEW, min(strategies, STRATEGIES_SHOWN)),
+            ("sizing", SIZING_VIEW, min(strategies, STRATEGIES_SHOWN)),
             ("risk", RISK_VIEW),
         ]
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import clock
-from engine.config import Config
+from engine.config import Config, convert
 from engine.errors import Exit, UserError
 from engine.gateway.halt import HaltWord
 from engine.journal.manifest import Manifest, read_manifest
@@ -18,6 +18,7 @@ from engine.risk.limits import LIMITS, Limit
 from engine.run_files import RunFiles, run_files
 from engine.telemetry.money import account_money
 from engine.telemetry.refusal_counts import refusals, without_refusals
+from engine.telemetry.sizes import sizes
 from engine.telemetry.views import ViewsReader
 from ipc.counters import Counters
 from ipc.instruments import ATOMS_PER_UNIT, from_units
@@ -104,6 +105,7 @@ def status(living: LivingRun) -> dict[str, Any]:
         "refusals": refusals(counters.get("core", {})),
         "limits": limits(risk),
         "risk_results": risk_results(risk),
+        "sizing": sizes(row["sizing"], instruments, strategy_names(living)),
         "latencies": latencies,
         "counters": {process: without_refusals(values) for process, values in counters.items()},
         "journal": journal_status(living.files),
@@ -166,6 +168,16 @@ def risk_results(risk: np.void) -> dict[str, Any] | None:
         "equity": int(risk["equity_atoms"]) / ATOMS_PER_UNIT,
         "peak_equity": int(risk["peak_equity_atoms"]) / ATOMS_PER_UNIT,
     }
+
+
+def strategy_names(living: LivingRun) -> list[str]:
+    """By index, the copies of one choice counted from 0."""
+    chosen = convert(dict(living.manifest.config), "the run's manifest").strategies
+    return [
+        choice.name if choice.copies == 1 else f"{choice.name} {copy}"
+        for choice in chosen
+        for copy in range(choice.copies)
+    ]
 
 
 def limits(risk: np.void) -> list[dict[str, Any]]:

@@ -42,6 +42,8 @@ def status(config_path: str | None, as_json: bool) -> None:
 
 def status_text(result: dict[str, Any]) -> str:
     """What an operator wants to know first, first."""
+    from engine.telemetry.sizes import sizes_text
+
     lines = [
         f"run {result['run']}  {result['mode'].upper()}  instance {result['instance']}  {result['seconds']:,.0f} s",
         state_line(result),
@@ -79,6 +81,7 @@ def status_text(result: dict[str, Any]) -> str:
         "",
         "tightest limits  " + ", ".join(f"{row['name']} {row['share_left']:.0%} left" for row in tightest(result)),
         "risk results     " + risk_results_text(result["risk_results"]),
+        *sizes_text(result["sizing"]),
         "refusals         " + refusals_text(result["refusals"]),
         "journal          " + journal_text(result["journal"]),
         *(f"event            {event}" for event in result["events"][-3:]),

@@ -1,7 +1,10 @@
-"""`bot4 risk`: each limit of a living run with what is left of it."""
+"""`bot4 risk`: each limit of a living run with what is left of it, and how the last orders were sized."""
 
 from typing import Any
 
+import numpy as np
+
+from engine.telemetry.sizes import sizes, sizes_text
 from engine.verbs.output import emit
 
 BAR_CELLS = 24
@@ -9,17 +12,19 @@ BAR_CELLS = 24
 
 def show_limits(config_path: str | None, as_json: bool) -> None:
     """Prints them. Raises UserError when no run lives."""
-    from engine.verbs.living import find_living, halted, limits, views
+    from engine.verbs.living import find_living, halted, limits, strategy_names, views
     from engine.verbs.operate import configuration
 
     living = find_living(configuration(config_path))
-    row = views(living)["risk"]
+    shown = views(living)
+    row, instruments = shown["risk"], np.load(living.files.instruments)
     result = {
         "run": living.files.run_id,
         "halted": halted(living, row),
         "passed": int(row["orders_passed"]),
         "refused": int(row["orders_refused"]),
         "limits": limits(row),
+        "sizing": sizes(shown["sizing"], instruments, strategy_names(living)),
     }
     emit(result, as_json, lambda: risk_text(result))
 
@@ -34,6 +39,7 @@ def risk_text(result: dict[str, Any]) -> str:
         lines.append(
             f"{row['name']:<{width}}  {bar}  {amount(row['headroom']):>20} of {amount(row['limit']):<20} {left}"
         )
+    lines += sizes_text(result["sizing"])
     if result["halted"]:
         lines.append(f"HALTED {result['halted']['reason']}")
     return "\n".join(lines)

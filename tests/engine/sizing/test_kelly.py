@@ -237,6 +237,13 @@ def test_what_is_held_and_open_counts_toward_the_position() -> None:
     assert desk.send() == (0, Refusal.SIZE_ROUNDED_TO_ZERO)
 
 
+def test_a_position_against_the_forecast_is_closed_only_by_an_order_that_says_so() -> None:
+    desk = Desk(kelly(), GOOD)
+    desk.account["position_lots"] = desk.holdings["position_lots"][0] = 1_000
+    assert desk.send(Side.ASK, lots=500) == (0, Refusal.SIZE_NO_EDGE)
+    assert desk.send(Side.ASK, lots=500, reduce_only=1) == (500, 0)
+
+
 def test_caps_leave_what_others_have_not_taken() -> None:
     """The equity is worth 166,666 lots. 100,000 of the other instrument leave 66,666 of the venue's; those elsewhere
     count only in the gross cap; another strategy's position in the same instrument counts, one's own does not."""

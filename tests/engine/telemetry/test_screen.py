@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.config import Config
 from engine.run_files import RunFiles
-from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW
+from engine.stage import ACCOUNT_VIEW, BOOK_VIEW, FEATURE_VIEW, FORECAST_VIEW, RISK_VIEW, SIZING_VIEW
 from engine.telemetry.screen import Screen
 from engine.telemetry.views import ViewsWriter
 from ipc.counters import Counters
@@ -31,7 +31,8 @@ class StandInRun:
 
 def started_core(files: RunFiles) -> tuple[ViewsWriter, dict[str, np.ndarray[Any, Any]]]:
     """What a core makes at its start, and the rows it shows."""
-    dtypes = {"book": BOOK_VIEW, "features": FEATURE_VIEW, "forecast": FORECAST_VIEW, "risk": RISK_VIEW}
+    dtypes = {"book": BOOK_VIEW, "features": FEATURE_VIEW, "forecast": FORECAST_VIEW, "sizing": SIZING_VIEW}
+    dtypes["risk"] = RISK_VIEW
     rows = {name: np.zeros(1, dtype) for name, dtype in dtypes.items()}
     rows |= {name: np.zeros(1, ACCOUNT_VIEW) for name in ("instruments", "strategies")}
     return ViewsWriter(files.views, rows, 1, EPOCH), rows
