@@ -6,7 +6,6 @@ snapshot in the market ring to begin with, as the core does: started or lapped i
 forecast until the feed brings the next one, and the core's forecast is not ready meanwhile.
 """
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -22,7 +21,7 @@ from engine.forecast.inference import ExternalModel, Inference
 from engine.pipeline import FEATURE_NAMES, Pipeline
 from engine.run_files import RunFiles
 from engine.stage import FEATURE_VIEW
-from ipc.bus import Heartbeat, Publisher
+from ipc.bus import Heart
 from ipc.counters import Counters
 from ipc.messages import MESSAGE, SOURCE_SHIFT, Flag, Kind, Source
 from ipc.ring import Ring, RingFull
@@ -36,7 +35,6 @@ COUNTERS = ("records", "lapped_records", "evaluated", "overtaken", "dropped")
 HISTOGRAMS = ("evaluate",)
 CHUNK_RECORDS = 16_384
 SLEEP_S = 0.002
-HEARTBEAT_NS = 250_000_000
 
 
 class InferenceProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -88,7 +86,6 @@ class InferenceProcess:
     def __init__(
         self, files: RunFiles, settings: InferenceProcessSettings, config: Config, models: list[ExternalModel]
     ) -> None:
-        self._epoch = settings.epoch
         instruments = np.load(files.instruments)
         alone = msgspec.structs.replace(config, strategies=())
         self._pipeline = Pipeline(instruments, alone.core(), (), hashing=False)
@@ -106,8 +103,7 @@ class InferenceProcess:
             if path.exists()
             else Counters.create(path, epoch=settings.epoch, counters=COUNTERS, histograms=HISTOGRAMS)
         )
-        self._health = Publisher(files.health_socket)
-        self._beats, self._next_beat_ns = 0, 0
+        self._heart = Heart(files.health_socket, "inference", settings.epoch)
 
     # -- COMMANDS --
 
@@ -124,14 +120,14 @@ class InferenceProcess:
             self._consumer.sleep(SLEEP_S)
         elif self._consumer.pending == 0:
             self._forecast()
-        self._beat()
+        self._heart.beat(clock.utc_ns(), "running", self._counters.value("records"))
 
     def close(self) -> None:
         """Leaves the market ring, gives the results ring back."""
         self._consumer.close()
         self._producer.close()
         self._counters.close()
-        self._health.close()
+        self._heart.close()
 
     def _feed(self, records: np.ndarray) -> None:
         taken = 0
@@ -153,23 +149,6 @@ class InferenceProcess:
             self._counters.increase("dropped", int((said["flags"] & Flag.LAST != 0).sum()))
         self._counters.set("evaluated", self._inference.evaluated)
         self._counters.set("overtaken", self._inference.overtaken)
-
-    def _beat(self) -> None:
-        now_ns = clock.utc_ns()
-        if now_ns < self._next_beat_ns:
-            return
-        self._next_beat_ns, self._beats = now_ns + HEARTBEAT_NS, self._beats + 1
-        self._health.publish(
-            Heartbeat(
-                process="inference",
-                pid=os.getpid(),
-                epoch=self._epoch,
-                number=self._beats,
-                time_ns=now_ns,
-                state="running",
-                progress=self._counters.value("records"),
-            )
-        )
 
 
 def lapped(lost: int) -> np.ndarray:

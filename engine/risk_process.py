@@ -11,9 +11,8 @@ import signal
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -24,15 +23,18 @@ from engine.errors import UserError
 from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
-from engine.risk_models.refit import Refitter, refit
+from engine.risk_models.refitter import Refitter, Snapshot
 from engine.run_files import RunFiles
 from engine.telemetry.views import ViewsReader
-from ipc.bus import Heartbeat, Publisher
+from ipc.bus import Heart
 from ipc.counters import Counters
-from ipc.messages import Kind, RiskMethod
+from ipc.messages import RiskMethod
 from ipc.ring import Ring, RingFull
 from ipc.segment import SegmentError
 from kernels.device import GpuMissing, gpu
+
+if TYPE_CHECKING:
+    from engine.risk_models.refit import Refit
 
 COUNTERS = (
     *("bars", "missing_bars", "batches", "dropped", "version", "method", "notes"),
@@ -41,18 +43,16 @@ COUNTERS = (
 )
 HISTOGRAMS = ("estimate", "refit")
 LOOK_S = 0.1
-HEARTBEAT_NS = 250_000_000
 PRICE_MOVE = 0.01  # of a mid since the last batch: as good a reason for a new one as a fill
 
 
 class RiskProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All else stands in the run's configuration. `nan_versions`: tests, batches that are published with a NaN."""
+    """All else stands in the run's configuration."""
 
     run_id: str
     directory: str
     shared: str
     epoch: int
-    nan_versions: tuple[int, int] = (0, 0)  # from, and up to but not including
 
 
 def main(settings: RiskProcessSettings) -> None:
@@ -77,7 +77,7 @@ class RiskProcess:
     """One turn looks at the views, closes bars, refits on schedule, and publishes on schedule and on change."""
 
     def __init__(self, files: RunFiles, settings: RiskProcessSettings, config: Config) -> None:
-        self._files, self._settings, self._config = files, settings, config
+        self._files, self._config = files, config
         self._instruments = np.load(files.instruments)
         count = len(self._instruments)
         self._bars = Bars(count, config.risk_process.bar_s)
@@ -85,7 +85,7 @@ class RiskProcess:
         self._mids = np.zeros(count, dtype=np.int64)  # the last valid ones
         self._published: Holdings | None = None
         self._next_publish_s = self._earliest_publish_s = 0.0
-        self._refitter = Refitter(partial(refit, settings=config.risk_process, scenarios=config.risk.scenarios))
+        self._refitter = Refitter(self._made)
         self._refit_began_s = time.monotonic()
         self._noted: tuple[str, ...] = ()
         self._producer = Ring.attach(files.ring("risk")).producer()
@@ -97,8 +97,7 @@ class RiskProcess:
         )
         self._version = self._counters.value("version")  # goes on where the one before was
         self._views: ViewsReader | None = None
-        self._health = Publisher(files.health_socket)
-        self._beats, self._next_beat_ns = 0, 0
+        self._heart = Heart(files.health_socket, "risk", settings.epoch)
 
     # -- COMMANDS --
 
@@ -107,13 +106,14 @@ class RiskProcess:
         row = self._look()
         if row is not None:
             self._take(row)
-        self._beat()
+        state = RiskMethod(self._counters.value("method")).name if self._version else "starting"
+        self._heart.beat(clock.utc_ns(), state, self._version)
 
     def close(self) -> None:
         """Gives the risk ring back."""
         self._producer.close()
         self._counters.close()
-        self._health.close()
+        self._heart.close()
 
     def _look(self) -> np.void | None:
         try:
@@ -156,6 +156,12 @@ class RiskProcess:
             self._counters.increase("early_refits", int(early))
         self._say()
 
+    def _made(self, snapshot: Snapshot) -> "Refit":
+        """On the refitter's thread, which is the one that waits for numba and scipy to load."""
+        from engine.risk_models.refit import refit
+
+        return refit(snapshot, self._config.risk_process, self._config.risk.scenarios)
+
     def _say(self) -> None:
         """Which rules are in force, and what is not as wished: counters, and a line in the log when it changes."""
         estimator, regime = self._estimator, self._estimator.regime
@@ -183,8 +189,6 @@ class RiskProcess:
         level = self._config.risk.cvar_level_bp / 10_000
         version = self._version + 1
         records = batch(version, estimate, holdings, self._instruments, level, clock.utc_ns())
-        if self._settings.nan_versions[0] <= version < self._settings.nan_versions[1]:
-            spoil(records)
         try:
             self._producer.send(records)
         except RingFull:
@@ -196,31 +200,8 @@ class RiskProcess:
         self._counters.set("version", version)
         self._counters.set("method", int(estimate.method))
 
-    def _beat(self) -> None:
-        now_ns = clock.utc_ns()
-        if now_ns < self._next_beat_ns:
-            return
-        self._next_beat_ns, self._beats = now_ns + HEARTBEAT_NS, self._beats + 1
-        self._health.publish(
-            Heartbeat(
-                process="risk",
-                pid=os.getpid(),
-                epoch=self._settings.epoch,
-                number=self._beats,
-                time_ns=now_ns,
-                state=RiskMethod(self._counters.value("method")).name if self._version else "starting",
-                progress=self._version,
-            )
-        )
-
 
 def changed(before: Holdings, now: Holdings) -> bool:
     """Whether a position is another, or a mid has moved by PRICE_MOVE."""
     moved = np.abs(now.half_ticks - before.half_ticks) > PRICE_MOVE * before.half_ticks
     return bool((now.lots != before.lots).any() or moved.any())
-
-
-def spoil(records: np.ndarray[Any, Any]) -> None:
-    """A NaN in place of a volatility: what a broken estimate would publish."""
-    at = int(np.flatnonzero(records["kind"] == Kind.RISK_ROW)[0])
-    records["extra"][at] = np.array([np.nan]).view(np.int64)[0]

@@ -220,6 +220,32 @@ class Publisher(_Endpoint):
         self.socket.send(_encode(message), zmq.NOBLOCK)
 
 
+class Heart(Publisher):
+    """The heartbeats of one process: at most one an interval, however often it is asked for."""
+
+    def __init__(self, path: str | os.PathLike[str], process: str, epoch: int, interval_ns: int = 250_000_000) -> None:
+        super().__init__(path)
+        self._process, self._epoch, self._interval_ns = process, epoch, interval_ns
+        self._number, self._next_ns = 0, 0
+
+    def beat(self, now_ns: int, state: str, progress: int) -> None:
+        """now_ns: this host's clock, UTC."""
+        if now_ns < self._next_ns:
+            return
+        self._next_ns, self._number = now_ns + self._interval_ns, self._number + 1
+        self.publish(
+            Heartbeat(
+                process=self._process,
+                pid=os.getpid(),
+                epoch=self._epoch,
+                number=self._number,
+                time_ns=now_ns,
+                state=state,
+                progress=progress,
+            )
+        )
+
+
 class Subscriber(_Endpoint, Generic[Struct]):
     """Receives the structs of one type; counts in `rejected` what was none."""
 

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.risk_models.correlation import FLOOR, REPAIRED, repaired
 from kernels.dependence.cpu import correlation_of, quasi_step
-from models.dependence import Dynamics, nearest_correlation, positive_definite
+from models.dependence import Dynamics, positive_definite
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
 from models.dependence.result import path_of
 from models.dependence.two_step import fit_dynamics
 
 Array = NDArray[np.float64]
-
-FLOOR = 1e-4  # smallest eigenvalue of a correlation matrix here: no whitened return is more than 100 times as large
-REPAIRED = f"PSD_REPAIRED: a correlation matrix with an eigenvalue below {FLOOR:g} was raised to it"
 
 
 class Dependence:
@@ -58,11 +56,8 @@ class Dependence:
     def _renew(self) -> None:
         moving = np.empty_like(self._quasi)
         correlation_of(self._quasi, moving)
+        moving, self.repair = repaired(moving)
         values, vectors = np.linalg.eigh(moving)
-        self.repair = None
-        if values[0] < FLOOR:
-            moving, self.repair = nearest_correlation(moving, floor=FLOOR)[0], REPAIRED
-            values, vectors = np.linalg.eigh(moving)
         root = np.sqrt(np.maximum(values, FLOOR))
         self._root, self._inverse = (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
         self.correlation = np.eye(len(self.moves))
@@ -109,24 +104,3 @@ def fit_dependence(standardised: Array, before: Dependence | None, keep: int) ->
         return DependenceFit(None, False, tuple(notes))
     notes.append(f"DEPENDENCE_KEPT: the DCC before goes on: {why}")
     return DependenceFit(Dependence(warm, moves, standardised, keep), False, tuple(notes))
-
-
-def sample_correlation(standardised: Array) -> tuple[Array, str | None]:
-    """Sample correlation of the rows, (n, n), 0 with what did not move, and a note where it had to be repaired."""
-    moves = np.ptp(standardised, axis=0) > 0.0
-    found = np.eye(len(moves))
-    if moves.sum() < 2:
-        return found, None
-    sample, repair = positive_definite(np.cov(standardised[:, moves].T, bias=True), floor=FLOOR)
-    deviations = np.sqrt(np.diag(sample))
-    moving = sample / np.outer(deviations, deviations)
-    np.fill_diagonal(moving, 1.0)
-    found[np.ix_(moves, moves)] = moving
-    return found, None if repair is None else REPAIRED
-
-
-def root_of(correlation: Array) -> Array:
-    """Symmetric square root, (n, n)."""
-    values, vectors = np.linalg.eigh(correlation)
-    root: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    return root

@@ -7,18 +7,23 @@ a hidden Markov model, each stepped with every bar. The scenarios are those of o
 square root of time. What was not as wished is a coded note; which rules are in force can be asked.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from engine.risk_models.batch import Array, Estimate
-from engine.risk_models.changes import Changes
 from engine.risk_models.config import RiskProcessConfig
-from engine.risk_models.dependence import Dependence, root_of, sample_correlation
-from engine.risk_models.margins import FLOOR, ewma_of, next_variance, standardise
-from engine.risk_models.refit import Refit, Snapshot, refit
-from engine.risk_models.regime import Regime, band
-from engine.risk_models.scenarios import StudentShocks, equal_correlation, past_shocks
+from engine.risk_models.correlation import equal_correlation, root_of, sample_correlation
+from engine.risk_models.refitter import Snapshot
+from engine.risk_models.scenarios import StudentShocks, past_shocks
+from engine.risk_models.variance import FLOOR, ewma_of, next_variance, standardise
 from engine.risk_models.window import Window
 from ipc.messages import RiskMethod
+
+if TYPE_CHECKING:
+    from engine.risk_models.dependence import Dependence
+    from engine.risk_models.refit import Refit
+    from engine.risk_models.regime import Regime
 
 SHOCK_LIMIT = 2.0  # log return over the horizon beyond which a scenario is cut: 86 % lost, or 639 % won
 
@@ -36,7 +41,6 @@ class Estimator:
         self._student = StudentShocks(instruments, scenarios, settings.seed)
         self._prior = equal_correlation(instruments, settings.prior_correlation)
         self._refit: Refit | None = None
-        self._changes: Changes | None = None
         self._repair: str | None = None
         self.bars = 0  # whole ones, ever
         self.label_jumps = 0  # of all refits
@@ -53,12 +57,12 @@ class Estimator:
         return RiskMethod.GARCH if self._refit.margins.fitted.all() else RiskMethod.MIXED
 
     @property
-    def dependence(self) -> Dependence | None:
+    def dependence(self) -> "Dependence | None":
         """The DCC in force; None: the joint history."""
         return None if self._refit is None else self._refit.dependence.dependence
 
     @property
-    def regime(self) -> Regime | None:
+    def regime(self) -> "Regime | None":
         """The hidden Markov model in force; None: a band of the volatility."""
         return None if self._refit is None else self._refit.regime.regime
 
@@ -90,7 +94,7 @@ class Estimator:
             losses=-np.expm1(growth),
             volatility=volatility,
             correlation=correlation,
-            regime=band(settings.regime_ratios, ratio) if self.regime is None else self.regime.state,
+            regime=self.regime.state if self.regime is not None else band(settings.regime_ratios, ratio),
             volatility_ratio=ratio,
             quality=quality,
         )
@@ -141,19 +145,17 @@ class Estimator:
         self._whitened.append(shocks)
         if self.regime is not None:
             self.regime.step(returns)
-        if self._changes is not None and self._changes.observe(shocks):
+        if self._refit is not None and self._refit.changes.observe(shocks):
             self.changed = True
 
-    def adopt(self, found: Refit) -> None:
+    def adopt(self, found: "Refit") -> None:
         """From the next bar on by this refit. Bars that came while it was made are filtered by it."""
         kept = len(self._returns)
         late = self._returns.rows[max(0, kept - (self.bars - found.last)) :].copy()
-        margins, dependence = found.margins, found.dependence.dependence
-        whitened = margins.standardised if dependence is None else dependence.whitened
-        self._refit, self._garch, self._variance = found, margins.garch, margins.next_variance.copy()
+        margins = found.margins
+        self._refit, self._garch, self._variance = found, margins.garch, margins.next_variance
         self._standardised.replace(margins.standardised)
-        self._whitened.replace(whitened)
-        self._changes = Changes(whitened, self._settings.change_false_alarm_bars)
+        self._whitened.replace(found.whitened)
         self._repair, self.changed = None, False
         self.label_jumps += found.regime.label_jumps
         for returns in late:
@@ -161,8 +163,15 @@ class Estimator:
 
     def refit(self) -> bool:
         """Snapshot, refit and adoption in one. Whether there was enough history."""
+        from engine.risk_models.refit import refit
+
         snapshot = self.snapshot()
         if snapshot is None:
             return False
         self.adopt(refit(snapshot, self._settings, self._scenarios))
         return True
+
+
+def band(ratios: tuple[float, ...], ratio: float) -> int:
+    """The regime without a model: how many of the ratios the volatility of now to the long run has passed."""
+    return int(np.searchsorted(ratios, ratio))

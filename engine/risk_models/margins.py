@@ -1,21 +1,17 @@
-"""Volatility of each instrument: a GARCH(1, 1) where one can be fitted, EWMA where not; one formula steps both.
-
-EWMA is the GARCH of omega 0, alpha 1 - decay, beta decay.
-"""
+"""Volatility of each instrument: a GARCH(1, 1) where one can be fitted, EWMA where not."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.risk_models.variance import ewma_of, standardise
 from kernels.volatility.filters import ewma_filter
 from models.faults import Fault
 from models.volatility import CODES, Spec, fit_batch
 
 Array = NDArray[np.float64]
 
-FLOOR = 1e-12  # variance of a bar: a price that stands still
-SHOCK_LIMIT = 50.0  # standard deviations at which a standardised return is cut
 SPEC = Spec(process="garch", errors="normal", mean="zero")  # normal: quasi maximum likelihood, whatever the tails
 
 
@@ -31,23 +27,6 @@ class Margins:
     next_variance: Array
     standardised: Array
     notes: tuple[str, ...]
-
-
-def ewma_of(instruments: int, decay: float) -> Array:
-    """EWMA as parameters of a GARCH, (3, n)."""
-    return np.repeat([[0.0], [1.0 - decay], [decay]], instruments, axis=1)
-
-
-def standardise(returns: Array, variance: Array) -> Array:
-    """Returns (n,) in standard deviations."""
-    shocks: Array = np.clip(returns / np.sqrt(np.maximum(variance, FLOOR)), -SHOCK_LIMIT, SHOCK_LIMIT)
-    return shocks
-
-
-def next_variance(garch: Array, variance: Array, returns: Array) -> Array:
-    """Of the bar after this one, (n,)."""
-    following: Array = garch[0] + garch[1] * returns**2 + garch[2] * variance
-    return following
 
 
 def fit_margins(returns: Array, decay: float, before: Margins | None) -> Margins:

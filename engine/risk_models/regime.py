@@ -88,8 +88,3 @@ def label_jumps(before: Array, after: Array) -> int:
     """States matched to another place of the order, by the overlap of filtered probabilities (m, states)."""
     _, match = linear_sum_assignment(-(before.T @ after))
     return int(np.count_nonzero(match != np.arange(match.size)))
-
-
-def band(ratios: tuple[float, ...], ratio: float) -> int:
-    """The rule without a model: how many of the ratios the volatility of now to the long run has passed."""
-    return int(np.searchsorted(ratios, ratio))

@@ -36,10 +36,3 @@ def past_shocks(past: Array, drawn: Array) -> Array:
     if len(past) >= wanted:
         return np.ascontiguousarray(centred[-wanted:].T)
     return np.concatenate([centred.T, drawn[:, : wanted - len(past)]], axis=1)
-
-
-def equal_correlation(instruments: int, rho: float) -> Array:
-    """(n, n)."""
-    found = np.full((instruments, instruments), rho)
-    np.fill_diagonal(found, 1.0)
-    return found

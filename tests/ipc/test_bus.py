@@ -17,6 +17,7 @@ from ipc.bus import (
     CommandClient,
     CommandServer,
     Handler,
+    Heart,
     Heartbeat,
     Publisher,
     Request,
@@ -115,6 +116,26 @@ def test_heartbeats_of_several_processes_reach_the_one_that_binds(memory: Path) 
         while not watcher.rejected and time.monotonic() < until:
             watcher.receive(timeout_ms=10)
         assert watcher.rejected == 1
+
+
+def test_a_heart_beats_once_an_interval_however_often_it_is_asked(memory: Path) -> None:
+    with (
+        Subscriber(memory / "health", Heartbeat, bind=True) as watcher,
+        Heart(memory / "health", "risk", 2, 100) as heart,
+    ):
+        now_ns, until = 1_000, time.monotonic() + 20
+        while not watcher.receive(timeout_ms=10) and time.monotonic() < until:  # until it is connected
+            now_ns += 1_000
+            heart.beat(now_ns, "starting", 0)
+        first = now_ns + 1_000
+        for moment in range(first, first + 250, 10):
+            heart.beat(moment, "running", 7)
+        got: list[Heartbeat] = []
+        while len(got) < 3 and time.monotonic() < until:
+            got += watcher.receive(timeout_ms=10)
+        assert [beat.time_ns - first for beat in got] == [0, 100, 200]
+        assert [beat.number - got[0].number for beat in got] == [0, 1, 2]
+        assert {(beat.process, beat.epoch, beat.state, beat.progress) for beat in got} == {("risk", 2, "running", 7)}
 
 
 def test_publisher_without_readers_never_waits(memory: Path) -> None:

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from functools import partial
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from engine import run as run_module
 from engine import supervisor
 from engine.config import Config
 from engine.replay.replay import replay
-from engine.risk_process import RiskProcessSettings
 from engine.verbs.living import LivingRun as Shown
 from engine.verbs.living import status
 from engine.verbs.operate import status_text
 from ipc.messages import Refusal
+from tests.recovery import nan_risk_process
 from tests.recovery.living_run import LivingRun, eager_config, shared_memory
 
 pytestmark = pytest.mark.recovery
 AGE_MS = 1_500
+Popen = subprocess.Popen
 
 
 def config(folder: Path, shared: Path, seed: int) -> Config:
@@ -50,6 +52,12 @@ def shown(run: LivingRun) -> dict[str, Any]:
     result = status(Shown(run.files, run_module.read_manifest(run.files.directory), note))
     assert "risk results" in status_text(result)
     return result
+
+
+def with_nan(command: Sequence[str], **words: Any) -> subprocess.Popen[bytes]:
+    """What the supervisor starts, but for the risk process, whose place is taken by the one that publishes NaN."""
+    name = nan_risk_process.__name__ if "risk" in command else "engine.child"
+    return Popen([name if word == "engine.child" else word for word in command], **words)
 
 
 def trades_on_while_stale(run: LivingRun) -> None:
@@ -105,10 +113,11 @@ def test_frozen_its_results_grow_too_old_and_thawed_they_count_again(
 def test_returning_nan_every_batch_is_refused_until_a_good_one_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "RiskProcessSettings", partial(RiskProcessSettings, nan_versions=(4, 24)))
+    monkeypatch.setattr(subprocess, "Popen", with_nan)
     with shared_memory() as shared, LivingRun.started(config(tmp_path, shared, 23), monkeypatch) as run:
+        run.watch_until(lambda: fresh(run))
         trades_on_while_stale(run)
         assert shown(run)["refusals"]["RISK_RESULT_INVALID"] >= 1
-        assert shown(run)["risk_results"]["version"] == 3
-        recovers(run, 23)
+        assert shown(run)["risk_results"]["version"] == nan_risk_process.FIRST - 1
+        recovers(run, nan_risk_process.BEYOND - 1)
         replays(run)
