@@ -13,8 +13,9 @@
 
 #define __global__
 #define __device__
+#define __constant__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct Place {
     unsigned int x, y, z;

@@ -1,4 +1,4 @@
-// Elementary functions from + - * / and bits, for CUDA: the same bits on every GPU, and on the host under cuda_on_host.h.
+// Elementary functions from + - * / and bits, for CUDA: the same bits on every GPU and, by cuda_on_host.h, on a host.
 //
 // The device's own exp, log, sin, lgamma differ from a host's in the last place, and its sin needs a stack. exp and log
 // are kernels/elementary_reference.py operation for operation; sine, cosine and arcsine use the approximations of
@@ -60,11 +60,11 @@ struct Angle {
     double sine, cosine;
 };
 
-// Sine and cosine within 1e-15 for |x| below 1e5; beyond, still between -1 and 1.
+// Sine and cosine within 1e-15, for |x| below 1e5 only.
 __device__ __forceinline__ Angle angle_of(double x) {
     const double k = (x * (1.0 / HALF_PI) + ROUNDER) - ROUNDER;
     const double r = (x - k * 1.57079632673412561417e+00) - k * 6.07710050650619224932e-11;
-    const double z = larger(smaller(r * r, 0.7), 0.0);
+    const double z = r * r;
     const double sine = r + r * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 + z * (
         -1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 + z * (
         -2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
