@@ -12,6 +12,7 @@ from engine.errors import UserError
 from engine.journal.manifest import read_manifest
 from engine.pipeline import Pipeline
 from engine.run_files import RunFiles
+from engine.sizing.belief import beliefs
 from engine.strategy.bound import BoundStrategy, bind
 from engine.strategy.loader import load
 from models.registry.prepared import PreparedModel
@@ -36,8 +37,9 @@ def pipeline_of(
     results: bool = False,
 ) -> Pipeline:
     """A pipeline at rest; `results`: of a run, which has a risk process. Raises UserError for what cannot be loaded."""
-    strategies = strategies_of(config, instruments, compiled)
-    return Pipeline(instruments, config.core(results=results), strategies, models_of(config), hashing=hashing)
+    strategies, models = strategies_of(config, instruments, compiled), models_of(config)
+    check_sizing(config, models)
+    return Pipeline(instruments, config.core(results=results), strategies, models, hashing=hashing)
 
 
 def strategies_of(config: Config, instruments: np.ndarray[Any, Any], compiled: bool) -> list[BoundStrategy]:
@@ -76,6 +78,14 @@ def models_of(config: Config) -> list[PreparedModel]:
         raise UserError(f"{error}; `bot4 model ls` lists those there are") from None
     except ModelCorrupt as error:
         raise UserError(str(error), error.exit_code if hasattr(error, "exit_code") else 3) from None  # type: ignore[arg-type]
+
+
+def check_sizing(config: Config, models: list[PreparedModel]) -> None:
+    """Raises UserError where sizing by Kelly does not fit the models."""
+    try:
+        beliefs(config.core().sizing, models)
+    except ValueError as error:
+        raise UserError(f"sizing: {error}") from None
 
 
 def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:

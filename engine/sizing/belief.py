@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 def beliefs(settings: Sequence[SizingSettings], models: Sequence["PreparedModel"]) -> NDArray[np.float64]:
     """Factors in [0, 1), shape (strategies, models); 0 where a strategy is not sized by Kelly.
 
-    Raises ValueError for a model that does not fit the settings.
+    Raises ValueError for a model that does not fit the settings, and where there is none.
     """
+    if not models and any(chosen.method == "kelly" for chosen in settings):
+        raise ValueError("the method kelly needs a forecast: name a model in `models`")
     rows = [[belief(chosen, model) if chosen.method == "kelly" else 0.0 for model in models] for chosen in settings]
     return np.array(rows, dtype=np.float64).reshape(len(settings), len(models))
 

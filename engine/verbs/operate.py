@@ -296,7 +296,7 @@ def config(config_path: str | None, as_json: bool) -> None:
 @json_option
 def validate(config_path: str | None, as_json: bool) -> None:
     """Check a configuration without running it: keys, instruments, strategies with their parameters, models."""
-    from engine.assembly import models_of, strategies_of
+    from engine.assembly import check_sizing, models_of, strategies_of
     from engine.run import instruments_of
 
     loaded = configuration(config_path)
@@ -305,6 +305,7 @@ def validate(config_path: str | None, as_json: bool) -> None:
     for bound in strategies:
         bound.strategy.params_row(bound.params)
     models = models_of(loaded)
+    check_sizing(loaded, models)
     result = {
         "valid": True,
         "config_sha256": loaded.sha256(),

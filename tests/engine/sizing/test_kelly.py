@@ -313,6 +313,8 @@ def test_how_far_a_forecast_is_believed_follows_from_its_models_card() -> None:
 def test_a_model_that_looks_another_time_ahead_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"kelly_horizon_s is 1\.0, but model a model looks 5\.0 s ahead"):
         Desk(kelly(), GOOD, models=(model(horizons_ms=(5_000,)),))
+    with pytest.raises(ValueError, match="needs a forecast"):
+        Desk(kelly(), GOOD, models=())
     with pytest.raises(ValueError, match="kelly_horizon 1: model a model has 1 horizons"):
         Desk(kelly(kelly_horizon=1), GOOD)
     two = model(horizons_ms=(5_000, 1_000))

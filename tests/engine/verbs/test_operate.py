@@ -54,6 +54,11 @@ def test_config_prints_toml_that_validate_takes(tmp_path: Path) -> None:
     [
         ("[[strategies]]\nname = 'market_maker'\nparams = {spread = 3}\n", "market_maker: 'spread' is not a parameter"),
         ("models = ['nope']\n", "no model at "),
+        ("models = []\n[[strategies]]\nsizing = { method = 'kelly' }\n", "sizing: the method kelly needs a forecast: "),
+        (
+            "models = ['linear']\n[[strategies]]\nsizing = { method = 'kelly', kelly_horizon_s = 5.0 }\n",
+            "sizing: kelly_horizon_s is 5.0, but model linear looks 1.0 s ahead",
+        ),
         ("instruments = ['XYZ.BINANCE']\nstrategies = []\n", "XYZ.BINANCE does not exist on the built-in exchange"),
     ],
 )
