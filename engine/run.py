@@ -168,6 +168,7 @@ class Run:
             run_directory=str(self.files.directory.resolve()),
             ring=str(self.files.ring("journal")),
             status=str(self.files.journal_status),
+            bell=str(self.files.gateway_bell) if self.config.journal.durability == "disk" else "",
             journal=self.config.journal,
         )
 

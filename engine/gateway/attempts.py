@@ -115,7 +115,7 @@ class AttemptRecord:
         self._moved = self._find_moved()  # number -> first word of its spare row
 
     def _find_moved(self) -> dict[int, int]:
-        """The orders in spare rows. A copy whose original was not yet given up counts for nothing: the move is undone."""
+        """The orders in spare rows. A copy whose original was not yet given up counts for nothing: it is dropped."""
         moved = {}
         for at in self._spares:
             if self._words[at + _STATE_TIME] & STATE_BITS in (State.FREE, State.FINISHED):

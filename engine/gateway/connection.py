@@ -132,7 +132,7 @@ class Connection:
 
     @property
     def plain(self) -> bool:
-        """Whether an order can be sent as it is: connected, nothing to be asked first, and logged on: nothing is signed."""
+        """Whether an order can be sent as it is: connected, nothing to ask first, logged on (nothing is signed)."""
         return self.ready and not self.asking and self._credentials.session_logon and self._transport is not None
 
     @property

@@ -16,7 +16,8 @@ from engine.gateway.order_text cimport OrderText
 from engine.gateway.rate_limit cimport RateLimits
 from ipc.message cimport ACTION_CANCEL, ACTION_NEW, Message, OrderDetail
 from ipc cimport waiting
-from ipc.atomics cimport load_u32
+from ipc.atomics cimport load_relaxed, load_u32
+from ipc.counters cimport Counters
 from ipc.doorbell cimport Doorbell
 from ipc.ring cimport Consumer
 from ipc.ring_file cimport RingFile, SLEEPING_BYTE
@@ -87,6 +88,8 @@ cdef class OrderLane:
     cdef int64_t _count                 # records in the batch, and the next of them
     cdef int64_t _at
     cdef int64_t _sent_from             # where the last pass_on began
+    cdef const int64_t *_durable        # the journal's word: the last order on disk; NULL while there is none
+    cdef Counters _journal
     cdef int64_t _size                  # of the text that _may_send has written
     cdef int64_t[32] _request_ids
     cdef int64_t[32] _called_ns
@@ -241,19 +244,26 @@ cdef class OrderLane:
         self._limits.add(called_ns // 1_000_000, 1, 0 if detail.action == ACTION_CANCEL else 1)
         return 0
 
+    def follow(self, Counters journal):
+        """The journal's words, which say what is on disk: `wait` is not to sleep through what it waits for."""
+        self._journal, self._durable = journal, journal.counter("durable_order_number")
+
     def wait(self, Doorbell bell, int sockets, int64_t sleep_ns, int64_t last_number, int64_t durable_number):
         """On shared cores: watches the order ring while the core is at work, then sleeps until the bell rings,
         `sockets` (the event loop's own descriptor) can be read, or sleep_ns is over; what has come is passed on.
 
         Returns how many were sent; `seen_ns` says when they were seen. With an order at hand, which waits for the
-        journal, it only sleeps.
+        journal, it only sleeps: the journal rings too.
         """
         cdef bint waits = self._at < self._count, found = False
         with nogil:
             found = not waits and self._watch()
             if not found:
                 bell.raise_word()
-                if (waits or self._consumer.backlog() == 0) and bell.sleep(sockets, sleep_ns) and not waits:
+                if waits:
+                    if self._durable == NULL or load_relaxed(self._durable) < self._batch[self._at].order_id:
+                        bell.sleep(sockets, sleep_ns)
+                elif self._consumer.backlog() == 0 and bell.sleep(sockets, sleep_ns):
                     found = self._watch()
                 bell.lower_word()
         self.seen_ns = steady_ns()

@@ -52,7 +52,6 @@ NO_LIMIT = 1 << 62
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
 SLEEP_NS = 1_000_000  # on shared cores: how late an order may be found that neither the feed nor a report announced
-DURABLE_LOOK_NS = 50_000  # the same, while an order waits for the journal, which rings no bell
 COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
 # order_age: from the feed's receipt of the frame that caused the order (recv returned) to the look at the order ring
 # that found it; handle: from there to the send called; tick_to_send: from the receipt to the send called
@@ -185,8 +184,8 @@ class Gateway:
         sockets = loop._get_backend_id()  # uvloop's own descriptor: readable when any of its sockets is
         while not self._may_leave():
             number, durable = self._lane.next(), self._durable_number()
-            if number > durable:  # it waits for the journal
-                self._lane.wait(self._bell, sockets, DURABLE_LOOK_NS, self._last_number, durable)
+            if number > durable:  # it waits for the journal, which rings
+                self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, durable)
             elif number == 0 and self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, durable):
                 self._remember_sent(self._lane.seen_ns)
             now_ns = clock.steady_ns()
@@ -342,4 +341,5 @@ class Gateway:
             if not self._journal_path.exists():
                 return 0
             self._journal = JournalStatus(self._journal_path)
+            self._lane.follow(self._journal.counters)
         return self._journal.durable_order_number

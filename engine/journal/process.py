@@ -1,5 +1,6 @@
 """The journal process: consumes the journal ring until SIGTERM, drains it, closes the last segment by rule."""
 
+import contextlib
 import signal
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ from engine.journal.segment import JournalUnwritable
 from engine.journal.status import JournalStatus
 from engine.journal.store import Store
 from engine.journal.writer import Writer
+from ipc.doorbell import BellRope
 from ipc.ring import Consumer, Ring
 
 CONSUMER_NAME = "journal"
@@ -18,11 +20,15 @@ STATUS_NAME = "journal.status"
 
 
 class JournalProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`run_directory` has the manifest and gets the journal; `ring` is the ring's segment, `status` the words' file."""
+    """`run_directory` has the manifest and gets the journal; `ring` is the ring's segment, `status` the words' file.
+
+    `bell`: of a gateway that waits for orders to be on disk, "" for none.
+    """
 
     run_directory: str
     ring: str
     status: str
+    bell: str = ""
     journal: JournalSettings = JournalSettings()
 
 
@@ -36,19 +42,38 @@ def main(settings: JournalProcessSettings) -> None:
     consumer = attach(store, Ring.attach(settings.ring))
     writer = Writer(store, consumer, status, settings.journal)
     try:
-        serve(writer, consumer, stop, settings.journal)
+        serve(writer, consumer, stop, settings.journal, GatewayBell(settings.bell) if settings.bell else None)
         writer.close()
     except JournalUnwritable:
         writer.abandon()  # what the ring still holds is journaled by the next process, or by `drain`
         raise
 
 
-def serve(writer: Writer, consumer: Consumer, stop: threading.Event, settings: JournalSettings) -> None:
+class GatewayBell:
+    """Wakes a gateway that sleeps until an order of its ring is on disk."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._rope: BellRope | None = None
+
+    def ring(self) -> None:
+        with contextlib.suppress(OSError):  # there is no gateway yet
+            self._rope = self._rope or BellRope(self._path)
+            self._rope.ring()
+
+
+def serve(
+    writer: Writer, consumer: Consumer, stop: threading.Event, settings: JournalSettings, bell: GatewayBell | None
+) -> None:
     """Commits until `stop` is set and the ring is empty, or can never be emptied because the disk is full."""
+    durable_order = writer.store.durable_orders
     lingers = settings.durability == "ring"
     full_group = settings.group_limit_records // 2  # a message of several records may not have fitted
     while not stop.is_set():
         committed = writer.step()
+        if bell is not None and writer.store.durable_orders != durable_order:
+            durable_order = writer.store.durable_orders
+            bell.ring()
         if committed >= full_group:
             continue
         if lingers or writer.waiting:

@@ -47,6 +47,11 @@ class JournalStatus:
     # -- QUERIES --
 
     @property
+    def counters(self) -> Counters:
+        """The words themselves, for who reads them without Python."""
+        return self._counters
+
+    @property
     def state(self) -> JournalState:
         return JournalState(self._counters.value("state"))
 

@@ -67,7 +67,7 @@ def step_clock_back(step_ns: int) -> None:
         clock.utc_ns = lambda: utc_ns() - step_ns
         return submit(*arguments)
 
-    BinanceSession.submit = stepped  # type: ignore[method-assign]
+    BinanceSession.submit = stepped  # type: ignore[method-assign,assignment]
 
 
 def break_log_on() -> None:
@@ -76,7 +76,7 @@ def break_log_on() -> None:
     async def broken(connection: Connection) -> None:
         raise ZeroDivisionError("nobody thought of it")
 
-    Connection._log_on = broken  # type: ignore[method-assign]
+    Connection._log_on = broken  # type: ignore[method-assign,assignment]
 
 
 def run_gateway(settings: GatewayProcessSettings, point: str, count: int) -> None:

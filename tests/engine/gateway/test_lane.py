@@ -25,6 +25,8 @@ from engine.gateway.order_text import OrderText
 from engine.gateway.orders import Order, Standing
 from engine.gateway.rate_limit import RateLimits
 from engine.gateway.symbols import Symbol
+from engine.journal.status import JournalStatus
+from ipc.doorbell import Doorbell
 from ipc.instruments import instrument
 from ipc.messages import Action, OrderType, Side, TimeInForce
 from ipc.ring import Ring
@@ -297,6 +299,22 @@ def test_limit_holds_although_the_look_at_the_ring_was_in_an_earlier_interval(tm
     for number in range(1, 5):
         way.producer.send(order_message(number, quantity_lots=1, price_ticks=1))
     assert way.lane.pass_on(0, 9, time.time_ns() - 3 * 86_400_000_000_000) == 2
+
+
+def test_order_that_waits_for_the_disk_is_not_slept_through_when_it_is_there_already(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    status = JournalStatus(tmp_path / "journal.status", create=True)
+    way.lane.follow(status.counters)
+    way.producer.send(order_message(1, side=Side.BID, quantity_lots=1))
+    assert way.lane.next() == 1
+    bell = Doorbell(tmp_path / "gateway.bell")
+    started_s = time.monotonic()
+    assert way.lane.wait(bell, -1, 50_000_000, 0, 0) == 0
+    assert time.monotonic() - started_s > 0.04  # not on disk: it slept to the end
+    status.set_durable(2, 1)  # with nobody asleep to be woken
+    started_s = time.monotonic()
+    assert way.lane.wait(bell, -1, 5_000_000_000, 0, 0) == 0
+    assert time.monotonic() - started_s < 2.5
 
 
 def test_overrun_is_told_also_when_passing_on_finds_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from engine.journal.process import STATUS_NAME, JournalProcessSettings, drain
 from engine.journal.reader import Journal
 from engine.journal.segment import JournalUnwritable
 from engine.journal.status import JournalState
+from ipc.doorbell import Doorbell
 from ipc.messages import MESSAGE
 from ipc.ring import RingFull
 from tests.engine.journal.conftest import SMALL, Desk
@@ -29,11 +30,12 @@ KILLS = 5
 PATIENCE_S = 30.0
 
 
-def start(desk: Desk, largest_file_bytes: int = 0) -> subprocess.Popen[bytes]:
+def start(desk: Desk, largest_file_bytes: int = 0, bell: str = "") -> subprocess.Popen[bytes]:
     settings = JournalProcessSettings(
         run_directory=str(desk.run),
         ring=str(desk.run / "journal.ring"),
         status=str(desk.run / STATUS_NAME),
+        bell=bell,
         journal=desk.settings,
     )
     arguments = [msgspec.json.encode(settings).decode(), str(largest_file_bytes)]
@@ -75,6 +77,20 @@ def test_sigterm_drains_the_ring_and_closes_the_last_segment(desk: Desk) -> None
     assert read_manifest(desk.run).closed
     assert desk.status.state is JournalState.CLOSED
     np.testing.assert_array_equal(Journal.open(desk.run).read(), desk.everything)
+
+
+def test_gateway_that_waits_for_an_order_to_be_on_disk_is_woken(make_desk: Callable[[JournalSettings], Desk]) -> None:
+    desk = make_desk(msgspec.structs.replace(SMALL, durability="disk"))
+    child = start(desk, bell=str(desk.run / "gateway.bell"))
+    wait_until(lambda: is_running(desk), child)
+    desk.send(200)  # there is no gateway yet: nobody to wake, and no reason to stop
+    wait_until(lambda: desk.status.position == len(desk.everything), child)
+    bell = Doorbell(desk.run / "gateway.bell")
+    before = desk.status.durable_order_number
+    desk.send(200)
+    assert bell.wait(PATIENCE_S)
+    assert desk.status.durable_order_number > before > 0
+    assert stop(child) == 0
 
 
 @pytest.mark.recovery
