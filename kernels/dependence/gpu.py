@@ -1,10 +1,11 @@
 """Log-likelihoods of dynamic correlation on a GPU: kernels.cu by CuPy, many points (a, b, g) in one call.
 
-Nothing here is imported by the CPU way. The sample stays in device memory; a call brings points there and sums back. A
-search asks for the same number of points again and again, so from the second time on its launches are one CUDA graph.
+CuPy is imported only once a GPU was asked for and found. The sample stays in device memory; a call brings points there
+and sums back. A search asks for the same number of points again and again, so from the second time on the launches for
+that number are one CUDA graph.
 
-Sums are added in another order than the CPU's, and logarithms are of our own making (kernels/elementary.pxd): a
-log-likelihood is the CPU's to about 1e-13 of the sum of the sizes of its terms, and the same whatever the GPU.
+Sums are added in another order than the CPU's, and logarithms are those of kernels/elementary.cuh: a log-likelihood is
+the CPU's within 1e-12 of the sum of the sizes of its terms, and the same to the bit whatever the grid.
 """
 
 from dataclasses import dataclass

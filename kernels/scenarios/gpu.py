@@ -1,7 +1,7 @@
 """Losses and returns of scenario paths on a GPU: kernels.cu by CuPy, called as cpu.py is, with the same bits.
 
-Nothing here is imported by the CPU way, and CuPy only once a GPU was found. Arrays that are on the device stay there:
-`resident` moves `Draws` and `Process` once, and their losses may be device memory too.
+CuPy is imported only once a GPU was asked for and found. Arrays that are on the device stay there: `resident` moves
+`Draws` and `Process` once, and their losses may be device memory too.
 """
 
 from functools import partial

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kernels.device import Mode
 from kernels.scenarios.cpu import Process
 from models.dependence import fit_copula
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.jumps import fit_merton
 from models.market_risk.order_statistics import Floats
 from models.market_risk.scenario_risk import Measure, checked, measure_scenarios
@@ -49,7 +50,7 @@ def fit_conditional(returns: Any, names: Sequence[str] = (), *, threads: int | N
     """
     matrix = np.atleast_2d(np.asarray(returns, dtype=np.float64).T).T
     if len(matrix) < LEAST_ROWS:
-        raise Fault(f"{len(matrix)} returns: at least {LEAST_ROWS} are needed to fit volatilities")
+        raise DataFault(f"{len(matrix)} returns: at least {LEAST_ROWS} are needed to fit volatilities")
     labels = tuple(names) or tuple(f"series {i + 1}" for i in range(matrix.shape[1]))
     batch = fit_batch(matrix.T, GJR_T, names=labels, standard_errors=False, threads=threads)
     part = {name: np.ascontiguousarray(batch.parameters[:, i]) for i, name in enumerate(batch.names)}
@@ -92,23 +93,26 @@ def filtered_var(
     seed: int = 1,
     names: Sequence[str] = (),
     threads: int | None = None,
+    device: Mode = "off",
 ) -> Measure:
     """Filtered historical simulation of exposures (assets,) on simple returns (n, assets).
 
     Barone-Adesi, Giannopoulos and Vosper (1999): the standardised residuals of one past day, all assets together, times
     today's volatilities. One step takes every past day once (n scenarios); more steps draw `paths` sequences of days,
-    each asset's variance updated along the path. Standard errors are of the scenarios, not of the fits.
+    each asset's variance updated along the path. Standard errors are of the scenarios, not of the fits. `device`: as in
+    `measure_simulated`, for the sequences.
     """
     matrix, held = checked(returns, exposures)
     fitted = fit_conditional(matrix, names, threads=threads)
     if horizon == 1:
         scenarios = fitted.process.mean + np.sqrt(fitted.process.variance) * fitted.standardised
         measure = measure_scenarios(np.maximum(scenarios, -1.0), held, level=level, method="filtered")
-        return measure.noted(*fitted.notes)
+        idle = () if device == "off" else ("DEVICE: the CPU (past days each taken once are no simulation)",)
+        return measure.noted(*idle, *fitted.notes)
     recipe = Scenarios(resampled_draws(fitted.standardised), fitted.process, horizon, seed)
-    return measure_simulated(recipe, held, level=level, paths=paths, method="filtered", threads=threads).noted(
-        *fitted.notes
-    )
+    return measure_simulated(
+        recipe, held, level=level, paths=paths, method="filtered", threads=threads, device=device
+    ).noted(*fitted.notes)
 
 
 def monte_carlo_var(
@@ -124,17 +128,21 @@ def monte_carlo_var(
     jumps: Jumps | None = None,
     names: Sequence[str] = (),
     threads: int | None = None,
+    device: Mode = "off",
 ) -> Measure:
     """Monte Carlo of exposures (assets,): a copula of the residuals, their margins, GJR variance, jumps if given.
 
     margins: the fitted Student-t of each series, or its residuals as they were. `jumps` take their share of a series'
-    variance from its process and its heavy tail with them: what is left has normal margins.
+    variance from its process and its heavy tail with them: what is left has normal margins. `device`: as in
+    `measure_simulated`.
     """
     matrix, held = checked(returns, exposures)
     recipe, notes = conditional_scenarios(
         matrix, horizon=horizon, seed=seed, copula=copula, margins=margins, jumps=jumps, names=names, threads=threads
     )
-    measure = measure_simulated(recipe, held, level=level, paths=paths, method="monte-carlo", threads=threads)
+    measure = measure_simulated(
+        recipe, held, level=level, paths=paths, method="monte-carlo", threads=threads, device=device
+    )
     return measure.noted(*notes)
 
 

@@ -8,13 +8,16 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from kernels.scenarios import cpu, tables
+from kernels.device import Mode
+from kernels.scenarios import cpu, gpu, tables
 from kernels.scenarios.cpu import Draws, Process
+from models.device import on_gpu
 from models.faults import Fault
 from models.market_risk.order_statistics import Floats, empirical_cvar, empirical_var, tail_of
 from models.market_risk.scenario_risk import Measure, contributions_of, each, portfolio_losses
@@ -63,14 +66,9 @@ class Scenarios:
 
     def losses(self, exposures: Floats, paths: int, *, first: int = 0, threads: int | None = None) -> Floats:
         """Losses of paths first ... first + paths - 1, (paths,); the same whatever the number of threads."""
-        held = np.ascontiguousarray(exposures, dtype=np.float64)
-        if held.shape != (self.assets,):
-            raise Fault(f"exposures {held.shape}: one for each of {self.assets} assets is needed")
+        held = self.checked(exposures)
         losses, seed = np.empty(paths), np.uint64(self.seed)
-        # sums in numpy's order, not BLAS's, which may depend on the number of threads
-        scales = held * np.sqrt(self.process.variance)
-        direction = np.sum(self.draws.lower * scales[:, None], axis=0) if self.linear else np.empty(0)
-        expected = float(np.sum(held * self.process.mean))
+        direction, expected = self.line(held) if self.linear else (np.empty(0), 0.0)
 
         def part(start: int, stop: int) -> None:
             words, work, gains = self.memory()
@@ -99,10 +97,52 @@ class Scenarios:
         shared_out(part, len(numbers), threads)
         return found
 
+    def checked(self, exposures: Floats) -> Floats:
+        """The exposures, (assets,) float64; Fault for another number of them."""
+        held = np.ascontiguousarray(exposures, dtype=np.float64)
+        if held.shape != (self.assets,):
+            raise Fault(f"exposures {held.shape}: one for each of {self.assets} assets is needed")
+        return held
+
+    def line(self, exposures: Floats) -> tuple[Floats, float]:
+        """Direction and expected gain of `linear` losses; in numpy's order, not BLAS's, which may depend on threads."""
+        scales = exposures * np.sqrt(self.process.variance)
+        return np.sum(self.draws.lower * scales[:, None], axis=0), float(np.sum(exposures * self.process.mean))
+
     def memory(self) -> tuple[NDArray[np.uint64], Floats, Floats]:
         """Words, work and gains of one thread."""
         shapes = (2 * self.assets + 4, cpu.BLOCK), (self.assets, cpu.BLOCK)
         return np.empty((3, cpu.BLOCK), np.uint64), np.empty(shapes[0]), np.empty(shapes[1])
+
+
+@dataclass(frozen=True)
+class ResidentScenarios:
+    """`Scenarios` whose draws and process lie in the GPU's memory: the same losses and returns to the bit."""
+
+    scenarios: Scenarios
+    draws: Draws
+    process: Process
+
+    @classmethod
+    def of(cls, scenarios: Scenarios) -> "ResidentScenarios":
+        """Raises GpuMissing."""
+        return cls(scenarios, *gpu.resident(scenarios.draws, scenarios.process, mode="require"))
+
+    def losses(self, exposures: Floats, paths: int, *, threads: int | None = None) -> Floats:
+        """As `Scenarios.losses`; `threads` are of the CPU and mean nothing here."""
+        made, losses = self.scenarios, np.empty(paths)
+        held = made.checked(exposures)
+        if made.linear:
+            gpu.linear_losses(self.draws, *made.line(held), 0, made.seed, losses, mode="require")
+        else:
+            gpu.path_losses(self.draws, self.process, made.steps, held, 0, made.seed, losses, mode="require")
+        return losses
+
+    def returns(self, paths: NDArray[np.int64], *, threads: int | None = None) -> Floats:
+        """As `Scenarios.returns`."""
+        numbers = np.ascontiguousarray(paths, dtype=np.int64)
+        made = self.scenarios
+        return gpu.path_returns(self.draws, self.process, made.steps, numbers, made.seed, mode="require")
 
 
 def shared_out(part: Callable[[int, int], None], count: int, threads: int | None) -> None:
@@ -132,11 +172,17 @@ def measure_simulated(
     method: str,
     incremental: bool = True,
     threads: int | None = None,
+    device: Mode = "off",
 ) -> Measure:
-    """VaR, CVaR, standard errors and contributions of exposures (assets,) on that many paths."""
+    """VaR, CVaR, standard errors and contributions of exposures (assets,) on that many paths.
+
+    `device` off, auto or require a GPU: the answer is the same to the bit, and a note DEVICE says where it was made.
+    """
     held = np.ascontiguousarray(exposures, dtype=np.float64)
-    tail = tail_of(scenarios.losses(held, paths, threads=threads), level)
-    var, cvar = contributions_of(tail, scenarios.returns(tail.places, threads=threads), held)
+    resident, notes = on_gpu(device, partial(ResidentScenarios.of, scenarios))
+    made = scenarios if resident is None else resident
+    tail = tail_of(made.losses(held, paths, threads=threads), level)
+    var, cvar = contributions_of(tail, made.returns(tail.places, threads=threads), held)
     measure = Measure(
         method,
         level,
@@ -148,11 +194,14 @@ def measure_simulated(
         tail.standard_error_cvar(),
         var,
         cvar,
+        notes,
     )
-    return with_incremental(measure, scenarios, held, threads) if incremental else measure
+    return with_incremental(measure, made, held, threads) if incremental else measure
 
 
-def with_incremental(measure: Measure, scenarios: Scenarios, exposures: Floats, threads: int | None) -> Measure:
+def with_incremental(
+    measure: Measure, scenarios: Scenarios | ResidentScenarios, exposures: Floats, threads: int | None
+) -> Measure:
     """Adds what each position adds: the difference on the same paths, at most `INCREMENTAL_PATHS` of them."""
     used = min(measure.observations, INCREMENTAL_PATHS)
     returns = scenarios.returns(np.arange(used), threads=threads)
