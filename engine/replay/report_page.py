@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -64,7 +65,8 @@ def write_page(page: Page, path: Path) -> None:
     except OSError as error:
         raise UserError(f"{path}: the report cannot be written: {error.strerror}", Exit.FAILED) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have come to be, nor its folder
+            draft.unlink()
 
 
 def render(page: Page) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.market_risk.order_statistics import Floats
 from models.market_risk.scenario_risk import Measure, checked, measure_scenarios
 
@@ -38,7 +38,9 @@ def compounded(returns: Floats, horizon: int) -> Floats:
     if horizon == 1:
         return returns
     if len(returns) < 2 * horizon:
-        raise Fault(f"{len(returns):,} returns hold no two separate windows of {horizon} steps: shorten the horizon")
+        raise DataFault(
+            f"{len(returns):,} returns hold no two separate windows of {horizon} steps: shorten the horizon"
+        )
     growth = np.ones((len(returns) - horizon + 1, returns.shape[1]))
     for shift in range(horizon):
         growth *= 1.0 + returns[shift : shift + len(growth)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -105,14 +105,14 @@ def tail_of(losses: Floats, level: float) -> Tail:
     """The part of losses (n,) that VaR, CVaR and their errors need. Faults: level not in (0.5, 1), too few of them."""
     check_level(level)
     count = len(losses)
-    if (count + 1) * level > count:
-        raise Fault(
+    if count < least_scenarios(level):
+        raise DataFault(
             f"{count:,} scenarios cannot show a loss at level {level:g}: rank (n + 1) p = {(count + 1) * level:.2f} is "
-            f"above n; give at least {int(np.ceil(level / (1.0 - level) - 1e-9)):,} or lower the level"
+            f"above n; give at least {least_scenarios(level):,} or lower the level"
         )
     if not np.all(np.isfinite(losses)):
         row = int(np.flatnonzero(~np.isfinite(losses))[0])
-        raise Fault(f"loss of scenario {row + 1:,} of {count:,} is not a number; leave that row out")
+        raise DataFault(f"loss of scenario {row + 1:,} of {count:,} is not a number; leave that row out")
     beyond = count * (1.0 - level)
     needed = min(count, int(np.ceil(beyond * (1.0 + SMOOTHED) + 2.0 * np.sqrt(beyond))) + 4)
     worst = np.flatnonzero(losses >= lower_bound(losses, needed))
@@ -133,6 +133,11 @@ def lower_bound(losses: Floats, needed: int) -> float:
         if np.count_nonzero(losses >= guess) >= needed:
             return guess
     return float(np.partition(losses, count - needed)[count - needed])
+
+
+def least_scenarios(level: float) -> int:
+    """The fewest losses whose rank (n + 1) p is within them."""
+    return int(np.ceil(level / (1.0 - level) * (1.0 - 1e-9)))
 
 
 def check_level(level: float) -> None:

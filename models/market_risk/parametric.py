@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import optimize, special, stats
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.market_risk.euler import Contributions, unit_quantiles
 from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.scenario_risk import Measure, checked, portfolio_losses
@@ -43,10 +43,12 @@ def parametric_var(
     check_level(level)
     matrix, held = checked(returns, exposures)
     if len(matrix) < 20:
-        raise Fault(f"{len(matrix)} observations: at least 20 are needed for moments")
+        raise DataFault(f"{len(matrix)} observations: at least 20 are needed for moments")
     moments = over(horizon, moments_of(matrix, held))
     if moments.sigma == 0.0:
-        raise Fault("the portfolio does not move: its positions cancel on every row, so there is no risk to measure")
+        raise DataFault(
+            "the portfolio does not move: its positions cancel on every row, so there is no risk to measure"
+        )
     notes: list[str] = []
     var_factors, cvar_factors = factors_of(errors, level, -portfolio_losses(matrix, held), notes)
     notes += domain_note(errors, moments)

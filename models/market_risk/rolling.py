@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.market_risk.conditional import GJR_T, LEAST_MARGIN_DOF
 from models.market_risk.euler import unit_quantiles
 from models.market_risk.order_statistics import Floats, check_level
@@ -46,13 +46,15 @@ class Rolling:
         check_level(self.level)
         n = len(self.returns)
         if self.returns.ndim != 1 or not np.all(np.isfinite(self.returns)):
-            raise Fault("a backtest needs one series of returns without holes")
+            raise DataFault("a backtest needs one series of returns without holes")
         if self.window * (1.0 - self.level) < 1.0 - 1e-9 or self.window < 50:
             raise Fault(
                 f"window {self.window} is too short for level {self.level:g}: give 50 and at least 1 / (1 - level)"
             )
         if n <= self.window:
-            raise Fault(f"{n:,} returns are not more than the window of {self.window:,}: no day is left to forecast")
+            raise DataFault(
+                f"{n:,} returns are not more than the window of {self.window:,}: no day is left to forecast"
+            )
         if self.refit < 1:
             raise Fault(f"refit is {self.refit}: at least every 1 day")
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.market_risk.euler import Contributions
 from models.market_risk.order_statistics import Tail, empirical_cvar, empirical_var, tail_of
 
@@ -47,7 +47,7 @@ def checked(returns: Any, exposures: Any) -> tuple[Floats, Floats]:
         raise Fault(f"returns {matrix.shape} and exposures {held.shape} do not fit: one exposure a column is needed")
     wrong = np.argwhere(~np.isfinite(matrix))
     if len(wrong):
-        raise Fault(f"return {wrong[0][0] + 1} of series {wrong[0][1] + 1} is not a number; leave that row out")
+        raise DataFault(f"return {wrong[0][0] + 1} of series {wrong[0][1] + 1} is not a number; leave that row out")
     if not np.all(np.isfinite(held)):
         raise Fault(f"exposure {int(np.flatnonzero(~np.isfinite(held))[0]) + 1} is not a number")
     return matrix, held

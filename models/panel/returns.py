@@ -72,7 +72,7 @@ def complete_rows(panel: Panel) -> Panel:
         )
     note = (
         f"ROWS_INCOMPLETE: {left_out:,} of {len(whole):,} rows left out, most for want of {panel.names[worst]} "
-        f"({int(absent[:, worst].sum()):,})"
+        f"({int(absent[:, worst].sum()):,}, first on {panel.place(int(np.argmax(absent[:, worst])))})"
     )
     return replace(panel, dates=panel.dates[whole], values=panel.values[whole], notes=(*panel.notes, note))
 
@@ -139,9 +139,16 @@ def check_moving(panel: Panel) -> None:
         series = panel.values[:, column]
         known = series[np.isfinite(series)]
         if len(known) < 2:
-            raise DataFault(f"{name} has {len(known)} returns; at least two are needed")
+            raise DataFault(f"{name} has {len(known)} returns{span(panel)}; at least two are needed")
         if np.all(known == known[0]):
             raise DataFault(
-                f"{name} is constant ({known[0]:g}) over all {len(known):,} rows: it carries no risk that could be "
-                f"estimated; leave it out with --column"
+                f"{name} is constant ({known[0]:g}) over all {len(known):,} rows{span(panel)}: it carries no risk "
+                f"that could be estimated; leave it out with --column"
             )
+
+
+def span(panel: Panel) -> str:
+    """The first and last date of a panel that has rows, for the middle of a sentence."""
+    if len(panel.dates) == 0:
+        return ""
+    return f", {panel.place(0)} to {panel.place(len(panel.dates) - 1)}"

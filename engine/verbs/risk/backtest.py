@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.output import json_option, progress, table
 from engine.verbs.risk.var_inputs import data_options
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 METHODS = ("historical", "parametric", "parametric-t", "ewma", "filtered", "monte-carlo")
 DEFAULT = ("historical", "parametric", "filtered", "monte-carlo")
+REFITTED = frozenset({"parametric-t", "filtered", "monte-carlo"})
 LEAST_DAYS = 100  # of a period that is tested on its own
 SIZE = 0.05
 
@@ -42,7 +43,6 @@ def backtest(
     portfolio_path: str | None,
     data_paths: tuple[str, ...],
     are_returns: bool,
-    value: float,
     columns: tuple[str, ...],
     methods: tuple[str, ...],
     level: float,
@@ -51,7 +51,7 @@ def backtest(
     first: str | None,
     last: str | None,
     periods: tuple[str, ...],
-    report_path: str | None,
+    report_to: str | None,
     as_json: bool,
 ) -> None:
     """Count each method's VaR exceptions, year by year, and test them.
@@ -59,27 +59,35 @@ def backtest(
     One step ahead, constant weights: each forecast uses only what was known the day before. A test fails when its
     p-value is below 5 %. Quantities stand for weights by their last value.
     """
-    from pathlib import Path
-
     from engine.verbs.risk.backtest_report import write_report
-    from engine.verbs.risk.var_inputs import default_report, holding, sorted_notes
+    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.delivery import deliver, report_path
+    from engine.verbs.risk.var_inputs import holding, sorted_notes
     from models.market_risk import forecasts
     from models.market_risk.portfolio import history_of
 
     began = time.perf_counter()
-    held = holding(portfolio_path, data_paths, are_returns, value, columns)
+    chosen = methods or DEFAULT
+    refuse_unused(chosen)
+    path = report_path(report_to, "backtest", as_json)
+    held = holding(portfolio_path, data_paths, are_returns, 1.0, columns)
     dates, gains, notes = history_of(held.returns, held.exposures)
     panel = period_of(dates, gains, held.returns, first, last, window)
-    chosen = methods or DEFAULT
-    progress(f"{len(panel.dates) - window:,} forecasts of {', '.join(chosen)}", as_json)
-    found = forecasts(panel.values[:, 0], chosen, level=level, window=window, refit=refit)
+    progress(f"{max(len(panel.dates) - window, 0):,} forecasts of {', '.join(chosen)}", as_json)
+    with on(panel, held.names):
+        found = forecasts(panel.values[:, 0], chosen, level=level, window=window, refit=refit)
     result = result_of(panel, found, level, window, refit, periods)
     result |= sorted_notes([*held.notes, *held.returns.notes, *notes, *(note for each in found for note in each.notes)])
     result["seconds"] = time.perf_counter() - began
-    path = Path(report_path) if report_path else default_report("backtest")
-    write_report(path, panel, found, window, result)
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    deliver(result, as_json, lambda: human(result), path, lambda path: write_report(path, panel, found, window, result))
+
+
+def refuse_unused(methods: tuple[str, ...]) -> None:
+    """Raises Fault for --refit when no method chosen has parameters that are fitted on a schedule."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
+
+    scheduled = bool(REFITTED & set(methods))
+    refuse_idle(f"--method {' '.join(methods)}", Use("refit", scheduled, ", ".join(sorted(REFITTED))))
 
 
 def period_of(
@@ -88,7 +96,7 @@ def period_of(
     """The portfolio's returns as a panel of one series, from `window` rows before `first` to `last`."""
     import numpy as np
 
-    from models.faults import Fault
+    from models.faults import DataFault, Fault
     from models.panel import Panel
 
     whole = Panel(("portfolio",), dates, gains[:, None], returns.dated)
@@ -99,7 +107,10 @@ def period_of(
         raise Fault(f"there is no return from {first or 'the beginning'} to {last or 'the end'}")
     start, stop = np.searchsorted(dates, wanted.dates[[0, -1]])
     if first is not None and start < window:
-        raise Fault(f"--from {first}: only {start:,} returns lie before it, the window needs {window:,}")
+        raise DataFault(
+            f"{', '.join(returns.names[:6])}: only {start:,} returns lie before --from {first}, the first on "
+            f"{whole.place(0)}; the window needs {window:,}"
+        )
     kept = slice(max(0, start - window), stop + 1)
     return Panel(("portfolio",), dates[kept], gains[kept, None], returns.dated)
 

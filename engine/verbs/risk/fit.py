@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.output import json_option, progress, table
 
 if TYPE_CHECKING:
     from models.dependence import DependenceFit
@@ -32,7 +32,7 @@ MODELS = (*UNIVARIATE, "ccc", "dcc", "hmm")
     "--estimator", type=click.Choice(["two-step", "joint", "composite"]), help="ccc: joint, dcc: two-step by default."
 )
 @click.option("--states", type=int, default=2, show_default=True, help="Of the hidden Markov model.")
-@click.option("--report", "report_path", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
+@click.option("--report", "report_to", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
 @json_option
 def fit(
     model: str,
@@ -45,7 +45,7 @@ def fit(
     errors: str,
     estimator: str | None,
     states: int,
-    report_path: str | None,
+    report_to: str | None,
     as_json: bool,
 ) -> None:
     """Fit a volatility, correlation or regime model.
@@ -53,28 +53,30 @@ def fit(
     Standard errors of three kinds: hessian (inverse Hessian), opg (outer product of scores), robust (the sandwich of
     both, Bollerslev and Wooldridge 1992, right also when the density is not).
     """
+    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.delivery import deliver, report_path
     from engine.verbs.risk.fit_report import write_report
-    from engine.verbs.risk.per_name import report_path as chosen_path
 
     refuse(model, start_variance, mean, errors, estimator, more, columns)
+    path = report_path(report_to, f"fit-{model}", as_json)
     panel = panel_of(data_path, (*columns, *more), are_returns, mean)
     progress(f"{', '.join(panel.names)}: {len(panel.dates):,} returns", as_json)
-    if model in UNIVARIATE:
-        fitted: VolatilityFit | DependenceFit | HmmFit
-        fitted, series, expected = fit_volatility(panel, model, start_variance, mean, errors, (*columns, *more))
-        result = volatility_result(fitted, model, series)
-        result |= {"mean": mean or "constant", "standard_errors_expected": expected}
-    elif model == "hmm":
-        fitted, series = fit_regimes(panel, states), panel.names[0]
-        result = regimes_result(fitted, series)
-    else:
-        fitted, series = fit_correlation(panel, model, mean, estimator), ""
-        result = correlation_result(fitted)
+    with on(panel):
+        if model in UNIVARIATE:
+            fitted: VolatilityFit | DependenceFit | HmmFit
+            fitted, series, expected = fit_volatility(panel, model, start_variance, mean, errors, (*columns, *more))
+            result = volatility_result(fitted, model, series)
+            result |= {"mean": mean or "constant", "standard_errors_expected": expected}
+        elif model == "hmm":
+            fitted, series = fit_regimes(panel, states), panel.names[0]
+            result = regimes_result(fitted, series)
+        else:
+            fitted, series = fit_correlation(panel, model, mean, estimator), ""
+            result = correlation_result(fitted)
     result["notes"] = [*panel.notes, *result["notes"]]
-    path = chosen_path(report_path, f"fit-{model}")
-    write_report(path, panel, series, fitted, result)
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    deliver(
+        result, as_json, lambda: human(result), path, lambda path: write_report(path, panel, series, fitted, result)
+    )
 
 
 def refuse(
@@ -82,8 +84,10 @@ def refuse(
     columns: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Raises Fault for an option that the model has no use for: it is not left out silently."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
     from models.faults import Fault
 
+    refuse_idle(f"--model {model}", Use("states", model == "hmm", "--model hmm"))
     if more and not columns:
         raise Fault(f"{more[0]!r} is no option; name series with --column {more[0]}")
     if model in ("ccc", "dcc") and start not in (None, "benchmark"):

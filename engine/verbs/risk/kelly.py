@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.output import json_option, progress, table
 
 if TYPE_CHECKING:
     from models.panel import Panel
@@ -66,8 +66,8 @@ def kelly(as_json: bool, **options: Any) -> None:
     The product of the terms, in the order shown, is the lots exactly. Give --data with prices, or --probability for
     a single bet.
     """
+    from engine.verbs.risk.delivery import deliver, report_path
     from engine.verbs.risk.kelly_report import write_report
-    from engine.verbs.risk.per_name import report_path
     from models.construction import Constraints
     from models.faults import Fault
     from models.sizing import size
@@ -75,7 +75,9 @@ def kelly(as_json: bool, **options: Any) -> None:
     began = time.perf_counter()
     if (options["probability"] is None) == (not options["data"]):
         raise Fault("give either --data FILE with prices or --probability P for a single bet")
+    refuse_unused(options)
     policy = policy_of(options)
+    path = report_path(options["report"], "kelly", as_json)
     if options["probability"] is not None:
         edges, account, notes = single_bet(options)
     else:
@@ -89,10 +91,28 @@ def kelly(as_json: bool, **options: Any) -> None:
     sizes = size(edges, account, policy, limits)
     result = result_of(sizes, account, policy, notes)
     result["seconds"] = time.perf_counter() - began
-    path = report_path(options["report"], "kelly")
-    write_report(path, result, edges, account)
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    deliver(result, as_json, lambda: human(result), path, lambda path: write_report(path, result, edges, account))
+
+
+def refuse_unused(options: dict[str, Any]) -> None:
+    """Raises Fault for an option that neither the data nor the bet has a use for, and for a fraction out of range."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
+    from models.faults import Fault
+    from models.sizing.config import LARGEST_FRACTION, SMALLEST_FRACTION
+
+    bet, shrunk = options["probability"] is not None, options["trials"] is not None
+    of_data = ("column", "are_returns", "model", "covariance", "edge", "rate")
+    refuse_idle("a single bet", *(Use(name, not bet, "sizing from --data") for name in of_data))
+    refuse_idle("a bet without --trials", Use("no_shrink", not bet or shrunk, "what is shrunk for estimation error"))
+    refuse_idle("data", *(Use(name, bet, "a bet with --probability") for name in ("gain", "loss", "trials")))
+    yearly = options["volatility_target"] is not None or options["rate"] != 0.0
+    refuse_idle("returns a period", Use("periods_per_year", yearly, "--volatility-target and --rate"))
+    refuse_idle("no cap of a venue", Use("venue", bool(options["venue_cap"]), "--venue-cap"))
+    if options["fraction"] < SMALLEST_FRACTION:
+        raise Fault(
+            f"--fraction must be {SMALLEST_FRACTION} to {LARGEST_FRACTION} of Kelly, is {options['fraction']:g}; less "
+            f"risk is had with --volatility-target or --gross-cap"
+        )
 
 
 def policy_of(options: dict[str, Any]) -> "SizingPolicy":
@@ -142,13 +162,18 @@ def single_bet(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
 def from_data(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
     import numpy as np
 
+    from engine.verbs.risk.data_faults import on, require
     from engine.verbs.risk.per_name import per_name, simple_returns
     from models.construction import moments_of
     from models.faults import Fault
     from models.sizing import Edges, discrete_kelly
+    from models.sizing.estimation import least_observations
 
     panel, returns = simple_returns(options["data"], options["column"], options["are_returns"])
-    moments = moments_of(returns.values, returns.names, options["covariance"])
+    with on(returns):
+        moments = moments_of(returns.values, returns.names, options["covariance"])
+    if not options["no_shrink"]:
+        require(returns, least_observations(len(returns.names)), "shrink the means for estimation error")
     notes = [*returns.notes, *moments.notes]
     rate = options["rate"] / options["periods_per_year"]
     edge = per_name(options["edge"], returns.names, "--edge", np.nan)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.output import json_option, progress, table
 
 if TYPE_CHECKING:
     from models.construction import Answer, Constraints, Moments, Objective, Problem
@@ -57,25 +57,57 @@ def optimise(as_json: bool, **options: Any) -> None:
     The best portfolio within the constraints, or, when the time limit comes first, the best one found, with how much
     better the optimum can be at most (the gap). Constraints that contradict each other are named.
     """
+    from engine.errors import Exit, UserError
+    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.delivery import deliver, report_path
     from engine.verbs.risk.optimise_report import write_report
-    from engine.verbs.risk.per_name import report_path, simple_returns
+    from engine.verbs.risk.per_name import simple_returns
     from models.construction import moments_of
     from models.construction import optimise as answer_to
-    from models.faults import Fault
 
+    refuse_unused(options["method"], objective_of(options))
+    path = report_path(options["report"], "optimise", as_json)
     progress("reading the data", as_json)
     _, returns = simple_returns(options["data"], options["column"], options["are_returns"])
-    moments = moments_of(returns.values, returns.names, options["covariance"])
+    with on(returns):
+        moments = moments_of(returns.values, returns.names, options["covariance"])
     problem = problem_of(options, moments, constraints_of(options, returns.names))
     answer = answer_to(problem, time_limit_s=options["time_limit_ms"] * 1e-3)
     if answer.weights is None:
-        raise Fault(refusal(answer))
+        raise UserError(refusal(answer), Exit.USAGE if answer.status in ("refused", "infeasible") else Exit.FAILED)
     moments = believed(problem, moments)
     result = result_of(answer, problem, moments, options, [*returns.notes, *moments.notes, *answer.notes])
-    path = report_path(options["report"], "optimise")
-    write_report(path, result, problem, moments, options["periods_per_year"])
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    year = options["periods_per_year"]
+    deliver(
+        result, as_json, lambda: human(result), path, lambda path: write_report(path, result, problem, moments, year)
+    )
+
+
+def objective_of(options: dict[str, Any]) -> "Objective":
+    """As asked, or what the method is for: least CVaR, else the highest Sharpe ratio."""
+    found: Objective = options["objective"] or ("min-variance" if options["method"] == "mean-cvar" else "max-sharpe")
+    return found
+
+
+def refuse_unused(method: str, objective: "Objective") -> None:
+    """Raises Fault for an option that the method, or its objective, has no use for."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
+
+    believed, split = method == "black-litterman", method in ("risk-parity", "hrp")
+    refuse_idle(
+        f"--method {method}",
+        Use("objective", not split, "markowitz, black-litterman and mean-cvar"),
+        Use("risk_aversion", not split, "--objective utility and black-litterman"),
+        Use("target_return", not split, "--objective target-return"),
+        Use("rate", not believed, "the other methods: implied returns are over cash already"),
+        Use("level", method == "mean-cvar", "--method mean-cvar"),
+        *(Use(name, believed, "--method black-litterman") for name in ("market", "view", "tau")),
+    )
+    refuse_idle(
+        f"--objective {objective}",
+        Use("risk_aversion", believed or objective == "utility", "--objective utility and black-litterman"),
+        Use("target_return", objective == "target-return", "--objective target-return"),
+    )
 
 
 def constraints_of(options: dict[str, Any], names: tuple[str, ...]) -> "Constraints":
@@ -121,7 +153,7 @@ def problem_of(options: dict[str, Any], moments: "Moments", constraints: "Constr
     from models.faults import Fault
 
     method = options["method"]
-    objective: Objective = options["objective"] or ("min-variance" if method == "mean-cvar" else "max-sharpe")
+    objective = objective_of(options)
     year = options["periods_per_year"]
     if not 0.0 < year < float("inf"):
         raise Fault(f"--periods-per-year must be above 0 and finite, is {year}")
@@ -131,8 +163,6 @@ def problem_of(options: dict[str, Any], moments: "Moments", constraints: "Constr
     if objective == "target-return" and options["target_return"] is None:
         raise Fault("--objective target-return needs --target-return, a return a year")
     bl = method == "black-litterman"
-    if not bl and (options["view"] or options["market"]):
-        raise Fault("--view and --market belong to --method black-litterman")
     return Problem(
         method, constraints, moments.means, moments.covariance, objective,
         options["risk_aversion"], (options["target_return"] or 0.0) / year, options["rate"] / year,
@@ -215,10 +245,16 @@ def result_of(
         "method": problem.method,
         "mean_per_year": float(weights @ moments.means) * year,
         "volatility_per_year": (variance * year) ** 0.5,
+        "sharpe_ratio_per_year": sharpe_ratio(float(weights @ moments.means) - problem.rate, variance, year),
         "observations": moments.observations,
         "time_limit_ms": options["time_limit_ms"],
         "notes": notes,
     }
+
+
+def sharpe_ratio(excess: float, variance: float, periods_per_year: float) -> float | None:
+    """Of a year, from the excess return and the variance of a period; None where nothing moves."""
+    return float((periods_per_year / variance) ** 0.5 * excess) if variance > 0.0 else None
 
 
 def objective_name(problem: "Problem") -> str:

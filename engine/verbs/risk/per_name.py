@@ -64,13 +64,3 @@ def simple_returns(data: Sequence[str], columns: Sequence[str], are_returns: boo
 
     panel = read_panel(list(data), columns=columns)
     return panel, returns_of(panel, are_returns=are_returns, kind="simple")
-
-
-def report_path(given: str | None, verb: str) -> Any:
-    """Where the report goes: as asked, else a new file under runs/risk named after the time in UTC."""
-    import time
-    from pathlib import Path
-
-    if given:
-        return Path(given)
-    return Path("runs") / "risk" / f"{verb}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.html"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from engine.verbs.output import emit, json_option, progress, table
+from engine.verbs.output import json_option, progress, table
 
 if TYPE_CHECKING:
     from models.panel import Panel
@@ -27,7 +27,7 @@ ALARMS = 6
 @click.option("--minimum", type=int, help="Nothing is published before so many; 250, or the window if that is less.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--refit-on-change", is_flag=True, help="Also refit when the model no longer fits (CUSUM).")
-@click.option("--report", "report_path", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
+@click.option("--report", "report_to", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
 @json_option
 def regime(
     data_path: str,
@@ -40,7 +40,7 @@ def regime(
     minimum: int | None,
     seed: int,
     refit_on_change: bool,
-    report_path: str | None,
+    report_to: str | None,
     as_json: bool,
 ) -> None:
     """Show the regimes of a series, as they could be known then.
@@ -48,23 +48,25 @@ def regime(
     The filtered probabilities of a hidden Markov model fitted on what lay before: each value is published once and
     no later date changes it. States are ordered by volatility, 0 is the calmest.
     """
-    from pathlib import Path
-
-    from engine.verbs.risk.regime_report import default_path, write_report
+    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.delivery import deliver, report_path
+    from engine.verbs.risk.regime_report import write_report
     from models.regimes import publish
 
     began = time.perf_counter()
     settings = settings_of(model, states, refit, window, minimum, seed, refit_on_change)
+    path = report_path(report_to, "regime", as_json)
     panel, returns = series_of(data_path, column, are_returns)
     progress(f"{returns.names[0]}: {len(returns.dates):,} returns", as_json)
     published, versions = publish(returns.values[:, 0], settings)
-    result = result_of(returns, settings, published, versions)
+    with on(returns):
+        result = result_of(returns, settings, published, versions)
     result["seconds"] = time.perf_counter() - began
-    path = Path(report_path) if report_path else default_path()
     level = level_of(panel, returns, are_returns)
-    write_report(path, level, returns, settings, published, versions, result)
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    deliver(
+        result, as_json, lambda: human(result), path,
+        lambda path: write_report(path, level, returns, settings, published, versions, result),
+    )  # fmt: skip
 
 
 def settings_of(

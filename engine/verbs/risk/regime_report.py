@@ -1,6 +1,5 @@
 """The page of `bot4 risk regime`: price coloured by regime, probabilities, changes, versions of the fit."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
 
 COLOURS = ("#2e8b57", "#c0392b", "#d1971b", "#1f6feb", "#8957b0", "#008b8b", "#a0306c", "#1b2733")
 CHANGES_SHOWN = 60
-
-
-def default_path() -> Path:
-    """A new file under runs/risk, named after the time in UTC."""
-    return Path("runs") / "risk" / f"regime-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.html"
 
 
 def colours_of(states: int) -> list[str]:

@@ -4,12 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.verbs.output import emit, json_option, progress, table
-from engine.verbs.risk.var_inputs import data_options
+from engine.verbs.output import json_option, progress, table
+from engine.verbs.risk.var_inputs import data_options, value_option
 
 if TYPE_CHECKING:
     from engine.verbs.risk.var_inputs import Holding
     from models.market_risk.stress import Stress
+
+
+LEAST_RETURNS = 20  # for a covariance
+OF_COVARIANCE = ("shock", "correlation", "volatility")  # kinds that rest on the rows that all positions have
 
 
 @click.command()
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     help="instrument,quantity or weight.",
 )
 @data_options
+@value_option
 @click.option("--shock", "shocks", multiple=True, help="NAME=-0.2[,NAME=0.1]: moves of one scenario; may be repeated.")
 @click.option("--alone", is_flag=True, help="Series that a --shock does not name stay; else they move as expected.")
 @click.option("--level", type=float, default=0.99, show_default=True, help="Of the VaR under broken correlations.")
@@ -35,7 +40,7 @@ def stress(
     alone: bool,
     level: float,
     margin_path: str | None,
-    report_path: str | None,
+    report_to: str | None,
     as_json: bool,
 ) -> None:
     """Compute what the worst episodes, and shocks, would cost.
@@ -44,22 +49,28 @@ def stress(
     --json a list of scenarios; the report's path then goes to standard error.
     """
     import sys
-    from pathlib import Path
 
+    from engine.verbs.risk.delivery import deliver, report_path
+    from engine.verbs.risk.idle_options import Use, refuse_idle
     from engine.verbs.risk.stress_report import write_report
-    from engine.verbs.risk.var_inputs import default_report, holding
+    from engine.verbs.risk.var_inputs import holding
 
+    refuse_idle("no --shock", Use("alone", bool(shocks), "--shock"))
+    path = report_path(report_to, "stress", as_json)
     held = holding(portfolio_path, data_paths, are_returns, value)
+    refuse_idle("one position", Use("level", len(held.names) > 1, "broken correlations, between positions"))
     progress(f"{len(held.names)} positions, {len(held.returns.dates):,} returns", as_json)
     found = scenarios(held, shocks, alone, level)
     if margin_path:
         found += liquidations(margin_path, held)
     rows = [row_of(each, held) for each in found]
-    path = Path(report_path) if report_path else default_report("stress")
-    write_report(path, held, found, rows)
+    missing = [note for note in held.complete().notes if note not in held.returns.notes]
+    for row in rows:
+        own = missing if row["kind"] in OF_COVARIANCE else []
+        row["notes"] = list(dict.fromkeys([*row["notes"], *held.notes, *held.returns.notes, *own]))
+    deliver(rows, as_json, lambda: human(rows, held, path), path, lambda path: write_report(path, held, found, rows))
     if as_json:
         print(f"report: {path}", file=sys.stderr)
-    emit(rows, as_json, lambda: human(rows, held, path))
 
 
 def scenarios(held: "Holding", shocks: tuple[str, ...], alone: bool, level: float) -> "list[Stress]":
@@ -86,9 +97,11 @@ def covariance_of(held: "Holding") -> tuple[Any, str | None]:
     """Sample covariance of the rows that all positions have, and a note if it had to be made positive definite."""
     import numpy as np
 
+    from engine.verbs.risk.data_faults import require
     from models.dependence import positive_definite
 
     returns = held.complete()
+    require(returns, LEAST_RETURNS, "estimate how the positions move together")
     return positive_definite(np.atleast_2d(np.cov(returns.values.T)))
 
 
@@ -143,5 +156,5 @@ def human(rows: list[dict[str, Any]], held: "Holding", path: Any) -> str:
         worst = max(row["contributions"], key=lambda name: float(row["contributions"][name]))
         cells.append([row["name"], row["kind"], row["from"] or "", money(row["loss"], held.unit), worst])
     notes = dict.fromkeys(note for row in rows for note in row["notes"])
-    lines = [table(["scenario", "kind", "from", "loss", "most of it"], cells), "", *held.notes, *notes]
+    lines = [table(["scenario", "kind", "from", "loss", "most of it"], cells), "", *notes]
     return "\n".join([*lines, f"report: {path}"])

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.verbs.output import emit, json_option, progress, table
-from engine.verbs.risk.var_inputs import data_options
+from engine.verbs.output import json_option, progress, table
+from engine.verbs.risk.var_inputs import data_options, value_option
 
 if TYPE_CHECKING:
     from engine.verbs.risk.var_inputs import Holding
@@ -25,6 +25,7 @@ METHODS = ("historical", "parametric", "parametric-t", "cornish-fisher", "filter
     help="instrument,quantity or weight.",
 )
 @data_options
+@value_option
 @click.option("--method", type=click.Choice(METHODS), default="filtered", show_default=True)
 @click.option("--level", type=float, default=0.99, show_default=True, help="Confidence, between 0.5 and 1.")
 @click.option("--horizon", type=int, default=1, show_default=True, help="Rows of the data.")
@@ -47,7 +48,7 @@ def var(
     level: float,
     horizon: int,
     window: int | None,
-    report_path: str | None,
+    report_to: str | None,
     liquidity_path: str | None,
     as_json: bool,
     **simulation: Any,
@@ -57,36 +58,58 @@ def var(
     Both are positive losses over the horizon: a fraction of the value for weights, money for quantities (or with
     --value). Contributions sum to VaR; those to CVaR stand beside them.
     """
-    from pathlib import Path
-
-    from engine.verbs.risk.var_inputs import default_report, holding
+    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.delivery import deliver, report_path
+    from engine.verbs.risk.var_inputs import holding
     from engine.verbs.risk.var_report import write_report
 
     began = time.perf_counter()
+    refuse_unused(method, level, window)
+    path = report_path(report_to, "var", as_json)
     held = holding(portfolio_path, data_paths, are_returns, value)
     used = windowed(held.complete(), window)
     progress(f"{len(held.names)} positions, {len(used.dates):,} returns to {used.place(len(used.dates) - 1)}", as_json)
-    measure = measured(method, used, held, level, horizon, simulation)
+    with on(used):
+        measure = measured(method, used, held, level, horizon, simulation)
     result = result_of(measure, held, used)
     if liquidity_path:
         result["liquidity"] = liquidity_of(liquidity_path, held, measure)
     result["seconds"] = time.perf_counter() - began
-    path = Path(report_path) if report_path else default_report("var")
-    write_report(path, held, used, measure, method, result)
-    result["report"] = str(path)
-    emit(result, as_json, lambda: human(result))
+    deliver(
+        result, as_json, lambda: human(result), path,
+        lambda path: write_report(path, held, used, measure, method, result),
+    )  # fmt: skip
+
+
+def refuse_unused(method: str, level: float, window: int | None) -> None:
+    """Raises Fault for an option that the method has no use for, and for a window that no data could make do."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
+    from models.faults import Fault
+    from models.market_risk.order_statistics import check_level, least_scenarios
+
+    check_level(level)
+    simulated, drawn = method in ("filtered", "monte-carlo"), method == "monte-carlo"
+    refuse_idle(
+        f"--method {method}",
+        *(Use(name, simulated, "filtered and monte-carlo") for name in ("paths", "seed")),
+        *(Use(name, drawn, "monte-carlo") for name in ("copula", "margins", "jumps")),
+    )
+    if method == "historical" and window is not None and window < least_scenarios(level):
+        raise Fault(f"--window is {window}: a loss at level {level:g} needs {least_scenarios(level):,} returns to show")
 
 
 def windowed(returns: "Panel", window: int | None) -> "Panel":
     """The last `window` rows, or all."""
     from dataclasses import replace
 
+    from engine.verbs.risk.data_faults import require
     from models.faults import Fault
 
     if window is None:
         return returns
-    if not 2 <= window <= len(returns.dates):
-        raise Fault(f"--window is {window}: there are {len(returns.dates):,} whole rows of returns")
+    if window < 2:
+        raise Fault(f"--window is {window}: at least 2 returns")
+    require(returns, window, "fill --window")
     return replace(returns, dates=returns.dates[-window:], values=returns.values[-window:])
 
 
@@ -96,9 +119,12 @@ def measured(
     """The measure by the method of that name."""
     from models.faults import Fault
     from models.market_risk import filtered_var, fit_jumps, historical_var, monte_carlo_var, parametric_var
+    from models.market_risk.order_statistics import least_scenarios
 
     if not 1_000 <= simulation["paths"] <= 10_000_000:
         raise Fault(f"--paths is {simulation['paths']:,}: 1,000 to 10,000,000")
+    if method in ("filtered", "monte-carlo") and simulation["paths"] < least_scenarios(level):
+        raise Fault(f"--paths is {simulation['paths']:,}: a loss at level {level:g} needs {least_scenarios(level):,}")
     values, exposures = returns.values, held.exposures
     if method == "historical":
         return historical_var(values, exposures, level=level, horizon=horizon)

@@ -1,9 +1,7 @@
 """What `bot4 risk var`, `backtest` and `stress` read: a portfolio, a panel, and the returns that belong together."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,10 +19,9 @@ REPAIRS = ("PSD_REPAIRED", "EWMA_FALLBACK", "PROXIED", "SHARED_OUT")
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--data, --returns, --value, --report: the same for the three verbs."""
+    """--data, --returns, --report: the same for the three verbs."""
     for option in (
-        click.option("--report", "report_path", type=click.Path(dir_okay=False), help="HTML; runs/risk by default."),
-        click.option("--value", type=float, default=1.0, help="The portfolio's value, for weights; 1 gives fractions."),
+        click.option("--report", "report_to", type=click.Path(dir_okay=False), help="HTML; runs/risk by default."),
         click.option("--returns", "are_returns", is_flag=True, help="The values are simple returns, not prices."),
         click.option(
             "--data",
@@ -37,6 +34,11 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+value_option = click.option(
+    "--value", type=float, default=1.0, help="The portfolio's value, for weights; 1 gives fractions."
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def holding(
 ) -> Holding:
     """Reads both files. Without a portfolio: equal weights of every series. Raises Fault, DataFault, UserError."""
     from engine.errors import UserError
+    from engine.verbs.risk.idle_options import Use, refuse_idle
     from models.faults import Fault
     from models.market_risk.portfolio import equal_weights, last_prices, read_portfolio
     from models.panel import read_panel, returns_of
@@ -91,6 +94,8 @@ def holding(
     elif not portfolio.amounts.all():
         nothing = [name for name, amount in zip(portfolio.names, portfolio.amounts, strict=True) if amount == 0.0]
         notes.append(f"POSITION_ZERO: {', '.join(nothing)} held in no quantity")
+    if portfolio.kind == "quantity":
+        refuse_idle("a portfolio of quantities, which are worth their last price", Use("value", False, "weights"))
     if portfolio.kind == "quantity" and are_returns:
         raise Fault("quantities need prices to be worth something: give prices, or a portfolio of weights")
     returns = returns_of(panel, are_returns=are_returns, kind="simple", complete=False)
@@ -109,11 +114,6 @@ def sorted_notes(notes: tuple[str, ...] | list[str]) -> dict[str, list[str]]:
         code = note.split(":", 1)[0]
         found["excluded" if code in EXCLUDED else "repairs" if code in REPAIRS else "notes"].append(note)
     return found
-
-
-def default_report(verb: str) -> Path:
-    """A new file under runs/risk, named after the time in UTC."""
-    return Path("runs") / "risk" / f"{verb}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.html"
 
 
 def money(amount: float, unit: str) -> str:

@@ -137,6 +137,7 @@ def test_people_see_a_column_of_factors(run: Run, prices: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
+        (["--probability", "0.6", "--fraction", "0.1"], 2, "--fraction must be 0.25 to 0.5 of Kelly, is 0.1; less"),
         (["--probability", "0.6", "--fraction", "0.6"], 2, "kelly_fraction must be 0.25 to 0.5, is 0.6"),
         (["--probability", "1.5"], 2, "probability must lie in 0 .. 1"),
         ([], 2, "give either --data FILE"),

@@ -51,9 +51,14 @@ def var(capsys: Capture, folder: Path, *more: str | Path) -> dict[str, Any]:
     return found
 
 
+def few_paths(method: str) -> tuple[str, ...]:
+    """So few that a test is quick; only a simulation has paths."""
+    return ("--paths", "5000") if method in ("filtered", "monte-carlo") else ()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_var_has_the_promised_keys_and_its_components_sum(method: str, tmp_path: Path, capsys: Capture) -> None:
-    found = var(capsys, tmp_path, "--method", method, "--paths", "5000")
+    found = var(capsys, tmp_path, "--method", method, *few_paths(method))
     assert set(found) >= VAR_KEYS
     assert found["method"].endswith(method)
     assert set(found["component"]) == set(found["marginal"]) == set(found["incremental"]) == set(NAMES)
@@ -230,9 +235,10 @@ def test_mistakes_in_a_portfolio_are_one_line(
     [
         (("var", "--level", "99"), "level is 99: a confidence level lies between 0.5 and 1, like 0.99"),
         (("var", "--horizon", "0"), "horizon is 0"),
-        (("var", "--window", "5000"), "--window is 5000: there are 700 whole rows"),
+        (("var", "--window", "1"), "--window is 1: at least 2 returns"),
         (("var", "--method", "monte-carlo", "--paths", "5"), "--paths is 5: 1,000 to 10,000,000"),
-        (("var", "--method", "historical", "--window", "50"), "50 scenarios cannot show a loss at level 0.99"),
+        (("var", "--paths", "5000", "--level", "0.9999"), "--paths is 5,000: a loss at level 0.9999 needs 9,999"),
+        (("var", "--method", "historical", "--window", "50"), "a loss at level 0.99 needs 99 returns to show"),
         (("var", "--value", "-1"), "--value is -1: the portfolio's value must be positive"),
         (("var", "--value", "inf"), "--value is inf: the portfolio's value must be positive"),
         (("stress", "--level", "1"), "level is 1: a confidence level lies between 0.5 and 1, like 0.99"),
@@ -240,7 +246,6 @@ def test_mistakes_in_a_portfolio_are_one_line(
         (("stress", "--shock", "AAA=-0.1,AAA=-0.3"), "AAA stands twice"),
         (("stress", "--shock", "AAA"), "--shock 'AAA': written NAME=RETURN"),
         (("stress", "--shock", "AAX=-0.1"), "'AAX' is not in the portfolio"),
-        (("backtest", "--window", "650", "--from", "2015-06-01"), "--from 2015-06-01: only 150 returns lie before it"),
         (("backtest", "--period", "2016"), "--period '2016': written FROM:TO"),
         (("backtest", "--column", "AAA"), "--column and --portfolio both name the series"),
     ],
@@ -309,7 +314,7 @@ def test_a_series_given_twice_is_measured_and_a_repair_of_its_correlation_is_sai
     data.write_text("\n".join(",".join([*cells[:3], "EEE" if cells[1] == "AAA" else cells[1]]) for cells in lines))
     held = portfolio(tmp_path, "instrument,weight\nAAA,0.5\nEEE,0.5\nBBB,0.2\n")
     found = run(
-        capsys, "var", "--portfolio", held, "--data", data, "--method", method, "--paths", "5000", "--report",
+        capsys, "var", "--portfolio", held, "--data", data, "--method", method, *few_paths(method), "--report",
         tmp_path / "r.html",
     )  # fmt: skip
     assert found["component"]["AAA"] == pytest.approx(found["component"]["EEE"], rel=2e-2)
@@ -322,6 +327,12 @@ def test_too_few_returns_are_named(tmp_path: Path, capsys: Capture) -> None:
     files = ("--portfolio", portfolio(tmp_path), "--data", prices(tmp_path, 60))
     assert "60 returns: at least 100 are needed" in mistake(capsys, "var", *files, "--method", "filtered")[1]
     assert "no day is left to forecast" in mistake(capsys, "backtest", *files)[1]
+    data = prices(tmp_path)
+    early = ("--window", "650", "--from", "2015-06-01")
+    code, line = mistake(capsys, "backtest", "--portfolio", portfolio(tmp_path), "--data", data, *early)
+    assert (code, "only 150 returns lie before --from 2015-06-01" in line) == (Exit.INTEGRITY, True)
+    code, line = mistake(capsys, "var", "--portfolio", portfolio(tmp_path), "--data", data, "--window", "5000")
+    assert (code, "too few returns to fill --window: 5,000 are needed" in line) == (Exit.INTEGRITY, True)
 
 
 def test_positions_that_cancel_have_no_risk_to_measure(tmp_path: Path, capsys: Capture) -> None:
@@ -332,7 +343,7 @@ def test_positions_that_cancel_have_no_risk_to_measure(tmp_path: Path, capsys: C
     )
     held = portfolio(tmp_path, "instrument,weight\nAAA,0.5\nEEE,-0.5\n")
     code, line = mistake(capsys, "var", "--portfolio", held, "--data", data, "--method", "parametric")
-    assert (code, "its positions cancel on every row" in line) == (Exit.USAGE, True)
+    assert (code, "its positions cancel on every row" in line) == (Exit.INTEGRITY, True)
     found = run(
         capsys, "var", "--portfolio", held, "--data", data, "--method", "historical", "--report", tmp_path / "r.html"
     )

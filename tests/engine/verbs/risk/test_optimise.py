@@ -108,7 +108,7 @@ def test_people_see_weights_status_and_what_binds(run: Run, returns: Path) -> No
         (["--group", "x=A:0.5:0.1"], "--group x: its lower limit 0.5 lies above its upper limit 0.1"),
         (["--objective", "target-return"], "--objective target-return needs --target-return"),
         (["--objective", "target-return", "--target-return", "9"], "no portfolio satisfies all constraints: "),
-        (["--view", "A=0.1"], "--view and --market belong to --method black-litterman"),
+        (["--view", "A=0.1"], "--view has no meaning for --method markowitz: it belongs to --method black-litterman"),
         (["--method", "black-litterman", "--view", "A>B"], "--view: 'A>B' is not NAME=r or NAME-OTHER=r"),
         (["--method", "black-litterman", "--view", "Q=0.1"], "--view: there is no 'Q'; there are A, B, C, D, E"),
         (["--method", "mean-cvar", "--objective", "max-sharpe"], "mean-cvar has no max-sharpe"),

@@ -112,7 +112,8 @@ def test_mistakes_are_one_line(
 
 def test_series_that_is_too_short_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = (
-        "AAA: no regime could be published: 120 returns, the first fit needs 250: give more, or a lower --minimum"
+        "AAA: no regime could be published: 120 returns, the first fit needs 250: give more, or a lower --minimum "
+        "(AAA: 120 rows, 2015-01-02 to 2015-05-01)"
     )
     assert mistake(capsys, "--data", prices(tmp_path, 120)) == (3, expected)
 
