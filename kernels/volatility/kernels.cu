@@ -130,7 +130,7 @@ __device__ __forceinline__ void keep_outer(const Search &s, const Series &series
 // Fits each column of returns (n, count), scaled to mean square about 1, from warm (k, count) where its first row is no
 // NaN. theta (k, count), logliks, converged, evaluations (count,), covariance (3, k, k, count) when `errors_wanted`;
 // memory (47 * 7, count) is scratch.
-extern "C" __global__ void __launch_bounds__(THREADS, 8) fit(
+extern "C" __global__ void __launch_bounds__(THREADS, 8) garch_fit(
     int count, int n, int means, int process, int errors, int start, int iterations, int errors_wanted, int polish,
     double tolerance, const double *returns, const double *warm, double *theta, double *logliks, long long *converged,
     long long *evaluations, double *covariance, double *memory
@@ -159,8 +159,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 8) fit(
     logliks[own] = s.best, converged[own] = s.arrived, evaluations[own] = s.evaluations;
 }
 
-// covariance's outer product and sandwich, after `fit` and with its memory: from the scores where its Hessian was taken.
-extern "C" __global__ void __launch_bounds__(THREADS) scores(
+// covariance's outer product and sandwich, after `garch_fit` and with its memory: from the scores where its Hessian was taken.
+extern "C" __global__ void __launch_bounds__(THREADS) garch_scores(
     int count, int n, int means, int process, int errors, int start, const double *returns, double *covariance,
     double *memory
 ) {
@@ -174,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) scores(
 
 // At theta, in the data's units: starts, the variance before the first return; following, after the last; levels (2,
 // count), mean square of the residuals and mean variance; variances and residuals (n, count). scales (count,): of returns.
-extern "C" __global__ void __launch_bounds__(THREADS) filter(
+extern "C" __global__ void __launch_bounds__(THREADS) garch_filter(
     int count, int n, int means, int process, int errors, int start, const double *returns, const double *scales,
     double *theta, double *starts, double *following, double *levels, double *variances, double *residuals
 ) {
@@ -202,7 +202,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) filter(
 
 // One bar of every series: variances (count,) become those of the next bar. parameters (5, count): mu, omega, alpha,
 // gamma, beta in the data's units. Products rounded one by one, as in steps.py: the same bits.
-extern "C" __global__ void __launch_bounds__(THREADS) step(
+extern "C" __global__ void __launch_bounds__(THREADS) garch_step(
     int count, const double *parameters, const double *returns, double *variances
 ) {
     const int own = blockIdx.x * blockDim.x + threadIdx.x;

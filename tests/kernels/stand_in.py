@@ -1,7 +1,7 @@
 """numpy in CuPy's place, with a .cu file's kernels run on the host: shows the plumbing of a gpu.py, not CuPy."""
 
 from collections.abc import Callable
-from ctypes import CDLL
+from ctypes import CDLL, memmove
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,10 @@ from tests.kernels.compiled import run_on_host
 
 class OnDevice(np.ndarray):
     """An array that is not host memory to a gpu.py's eyes: it is read by `get` and written by `set` alone."""
+
+    @property
+    def data(self) -> Any:  # type: ignore[override]
+        return SimpleNamespace(ptr=self.ctypes.data)
 
     def get(self, out: np.ndarray) -> None:
         if out.shape != self.shape or out.dtype != self.dtype:
@@ -38,6 +42,8 @@ class Graph:
 
 class Stream:
     """Runs what it is given at once, or keeps it while it is captured."""
+
+    ptr = 2
 
     def __init__(self, non_blocking: bool = True) -> None:
         self.captured: list[Callable[[], None]] | None = None
@@ -85,10 +91,20 @@ def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4)
 
         return launch
 
+    def copy(target: int, source: int, size: int, kind: int, pointer: int) -> None:
+        if kind not in (1, 2) or pointer != stream.ptr:
+            raise ValueError(f"memcpyAsync of kind {kind} on stream {pointer}")
+
+        def run() -> None:
+            memmove(target, source, size)
+
+        stream.captured.append(run) if stream.captured is not None else run()
+
     device = SimpleNamespace(attributes={"MultiProcessorCount": multiprocessors})
     cupy = SimpleNamespace(
         stream=stream,
         asarray=lambda each: np.array(each).view(OnDevice) if not isinstance(each, OnDevice) else each,
+        ascontiguousarray=lambda each: np.ascontiguousarray(each).view(OnDevice),
         empty=empty,
         zeros=lambda shape: np.zeros(shape).view(OnDevice),
         stack=lambda arrays: np.stack(arrays).view(OnDevice),
@@ -96,7 +112,10 @@ def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4)
             get_current_stream=lambda: stream,
             Stream=lambda non_blocking: stream,
             Device=lambda: device,
-            runtime=SimpleNamespace(memGetInfo=lambda: (free_bytes, free_bytes)),
+            alloc_pinned_memory=bytearray,
+            runtime=SimpleNamespace(
+                memGetInfo=lambda: (free_bytes, free_bytes), memcpyAsync=copy, memcpyHostToDevice=1, memcpyDeviceToHost=2
+            ),
         ),
     )
     return cupy, SimpleNamespace(get_function=function)
