@@ -1,6 +1,7 @@
 """Dynamics of correlation from the likelihoods of pairs: for many series, where one likelihood of all is dear or
 does not exist; Pakel, Shephard, Sheppard and Engle (2021)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,22 +34,29 @@ class CompositeLikelihood:
         targets = (self.target, self.negative_target)
         return float(composite_logliks(self.standardised, *targets, a, b, g, *self._work))
 
+    def at(self, points: Floats) -> Floats:
+        """`loglik` of points (m, 2 or 3), (m,)."""
+        return np.array([self.loglik(*point) for point in points])
+
     def logliks(self, a: float, b: float, g: float = 0.0) -> Floats:
         """Sum over pairs of each time, (n,)."""
         self.loglik(a, b, g)
         return self._work[2].copy()
 
 
-def composite_errors(sample: CompositeLikelihood, estimate: DynamicsEstimate) -> dict[str, Floats]:
+def composite_errors(
+    sample: CompositeLikelihood, estimate: DynamicsEstimate, many: Callable[[Floats], Floats] | None = None
+) -> dict[str, Floats]:
     """`robust` standard errors of the dynamics: inverse curvature, long-run covariance of scores, inverse curvature.
 
-    `hessian` and `opg` are nan: pairs are not independent, so neither has a meaning alone.
+    `hessian` and `opg` are nan: pairs are not independent, so neither has a meaning alone. `many`: as in
+    `fit_dynamics`, for the curvature.
     """
     point, k = estimate.parameters, len(estimate.parameters)
     free = (point > 0.0) & (estimate.persistence < LARGEST_PERSISTENCE - 1e-9)
     shifts = STEP * np.eye(k)
     scores = [(sample.logliks(*point + shift) - sample.logliks(*point - shift)) / (2 * STEP) for shift in shifts]
-    curvature = second_differences(sample, point)
+    curvature = second_differences(many or sample.at, point)
     inverse = invert(-curvature[np.ix_(free, free)] / len(scores[0]))
     spread = inverse @ long_run_covariance(np.column_stack(scores)[:, free]) @ inverse / len(scores[0])
     errors = {kind: np.full(k, np.nan) for kind in KINDS}
@@ -56,15 +64,17 @@ def composite_errors(sample: CompositeLikelihood, estimate: DynamicsEstimate) ->
     return errors
 
 
-def second_differences(sample: CompositeLikelihood, point: Floats) -> Floats:
-    """Hessian of the composite likelihood by central differences, (k, k)."""
+def second_differences(at: Callable[[Floats], Floats], point: Floats) -> Floats:
+    """Hessian by central differences, (k, k), of the function that `at` gives at points (m, k)."""
     h, k = CURVATURE_STEP, len(point)
     eye = h * np.eye(k)
-    out = np.empty((k, k))
-    middle = sample.loglik(*point)
-    for i in range(k):
-        out[i, i] = (sample.loglik(*point + eye[i]) - 2 * middle + sample.loglik(*point - eye[i])) / h**2
-        for j in range(i):
-            corners = [sample.loglik(*point + s * eye[i] + r * eye[j]) * s * r for s in (1, -1) for r in (1, -1)]
-            out[i, j] = out[j, i] = sum(corners) / (4 * h**2)
+    pairs = [(i, j) for i in range(k) for j in range(i)]
+    signs = [(s, r) for s in (1, -1) for r in (1, -1)]
+    corners = [point + s * eye[i] + r * eye[j] for i, j in pairs for s, r in signs]
+    values = at(np.array([point, *(point + eye), *(point - eye), *corners]))
+    middle, above, below, rest = np.split(values, [1, k + 1, 2 * k + 1])
+    out = np.diag((above - 2 * middle + below) / h**2)
+    products = [s * r for s, r in signs]
+    for (i, j), own in zip(pairs, rest.reshape(-1, len(signs)), strict=True):
+        out[i, j] = out[j, i] = (own * products).sum() / (4 * h**2)
     return out

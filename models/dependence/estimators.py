@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.dependence.reference import correlations as normalised
+from kernels.device import Mode
 from models.dependence.composite import CompositeLikelihood, composite_errors
 from models.dependence.correlation import collinear, positive_definite
 from models.dependence.data import checked
@@ -14,6 +15,7 @@ from models.dependence.joint import JointModel, maximise
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
 from models.dependence.margins import Margins, MarginState, fit_margins, usable_margins
 from models.dependence.means import equations_of
+from models.dependence.resident import resident
 from models.dependence.result import DependenceFit, Dynamics
 from models.dependence.standard_errors import KINDS, likelihood_errors
 from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
@@ -127,7 +129,9 @@ def two_step_ccc(first: FirstStep) -> Estimate:
     )
 
 
-def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: CorrelationLikelihood) -> Estimate:
+def two_step_dcc(
+    first: FirstStep, second: DynamicsEstimate, sample: CorrelationLikelihood, device_notes: tuple[str, ...] = ()
+) -> Estimate:
     """The margins and their correlations, then the dynamics with both as given; every error counts the steps before."""
     dynamics = dynamics_with(first.target, first.negative_target, second.parameters)
     moments = moment_influence(first.state.standardised, first.target, dynamics, second.persistence)
@@ -145,7 +149,7 @@ def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: Correlation
             first.state,
             dynamics,
             two_step_loglik=loglik,
-            notes=notes,
+            notes=(*device_notes, *notes),
         ),
         second,
         own,
@@ -153,25 +157,33 @@ def two_step_dcc(first: FirstStep, second: DynamicsEstimate, sample: Correlation
 
 
 def second_step(
-    first: FirstStep, asymmetric: bool, warm: DependenceFit | None
-) -> tuple[CorrelationLikelihood, DynamicsEstimate]:
-    """Dynamics by the likelihood of all series at once."""
+    first: FirstStep, asymmetric: bool, warm: DependenceFit | None, device: Mode
+) -> tuple[CorrelationLikelihood, DynamicsEstimate, tuple[str, ...]]:
+    """Dynamics by the likelihood of all series at once, and notes on where it was computed."""
     singular_refused(first.correlation, first.names, len(first.state.residuals))
     sample = CorrelationLikelihood(first.state.standardised, first.target, first.negative_target)
     asymmetry = asymmetry_of(first.target, first.negative_target) if asymmetric else None
-    return sample, fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
+    held, start = resident(sample, device), dynamics_of(warm, asymmetric)
+    found = fit_dynamics(
+        sample.loglik, len(first.state.standardised), asymmetry, start, many=held.many, slopes=held.slopes
+    )
+    return sample, found, held.notes
 
 
-def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None) -> Estimate:
+def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None, device: Mode = "off") -> Estimate:
     """Dynamics by the likelihoods of all pairs; the target may be singular, then it is repaired with a note."""
     twins_refused(first.correlation, first.names)
     repaired, note = positive_definite(first.target)
     sample = CompositeLikelihood(first.state.standardised, first.target, first.negative_target)
     asymmetry = asymmetry_of(repaired, first.negative_target) if asymmetric else None
-    second = fit_dynamics(sample.loglik, len(first.state.standardised), asymmetry, dynamics_of(warm, asymmetric))
+    held, start = resident(sample, device), dynamics_of(warm, asymmetric)
+    second = fit_dynamics(
+        sample.loglik, len(first.state.standardised), asymmetry, start, many=held.many, slopes=held.slopes
+    )
     hessians = margin_hessians(first.margins, first.parameters, first.state.scores)
     full = CorrelationLikelihood(first.state.standardised, repaired, first.negative_target)
     notes = [
+        *held.notes,
         *first.notes,
         "FIRST_STEP_NOT_COUNTED: standard errors of the dynamics take margins and target as known",
     ]
@@ -189,7 +201,7 @@ def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None
             notes=tuple(notes if note is None else [*notes, note]),
         ),
         second,
-        composite_errors(sample, second),
+        composite_errors(sample, second, held.many),
     )
 
 

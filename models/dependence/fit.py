@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.device import Mode
 from models.dependence.correlation import nearest_correlation
 from models.dependence.estimators import (
     Estimate,
@@ -23,6 +25,7 @@ from models.dependence.two_step import persistence_of
 from models.faults import Fault
 
 Floats = NDArray[np.float64]
+JOINT_ON_CPU = "DEVICE: the CPU (the joint likelihood has no GPU kernel)"
 CCC_ESTIMATORS = ("joint", "two-step")
 JOINT_START = (0.002, 0.2, 0.0)  # at a = 0 the likelihood does not depend on b: no search begins there
 DCC_ESTIMATORS = ("two-step", "joint", "composite")
@@ -62,12 +65,15 @@ def fit_dcc(
     mean: str = "constant",
     names: Sequence[str] | None = None,
     warm: DependenceFit | None = None,
+    device: Mode = "off",
 ) -> DependenceFit:
     """Dynamic conditional correlation, Engle (2002), of `returns` (n, series); other arguments as in `fit_ccc`.
 
     `estimator`: `two-step` with correlation targeting (fast: what is refreshed live), `joint` (means, GARCH,
     correlations and dynamics in one likelihood; at most 20 series) or `composite` (margins one by one, dynamics from
     the likelihoods of all pairs: for many series). `asymmetric`: the g term of Cappiello, Engle and Sheppard (2006).
+    `device` off, auto or require a GPU for the search of the dynamics; a note DEVICE says where it was made. Margins,
+    standard errors and the joint likelihood are computed on the CPU.
     """
     began = time.perf_counter()
     chosen(estimator, DCC_ESTIMATORS)
@@ -75,13 +81,15 @@ def fit_dcc(
     if len(first.names) < 2:
         raise Fault("dynamic correlation needs at least two series")
     if estimator == "composite":
-        return laid_out("dcc", estimator, first, composite_dcc(first, asymmetric, warm), began)
-    sample, second = second_step(first, asymmetric, warm)
+        return laid_out("dcc", estimator, first, composite_dcc(first, asymmetric, warm, device), began)
+    sample, second, notes = second_step(first, asymmetric, warm, device if estimator == "two-step" else "off")
     if estimator == "two-step":
-        estimate = two_step_dcc(first, second, sample)
+        estimate = two_step_dcc(first, second, sample, notes)
     else:
         start = np.maximum(second.parameters, JOINT_START[: len(second.parameters)])
         estimate = joint(first, len(start), start, first.state.loglik + second.loglik)
+        if device != "off":
+            estimate = replace(estimate, notes=(JOINT_ON_CPU, *estimate.notes))
     return laid_out("dcc", estimator, first, estimate, began)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.device import Mode
 from models.dependence.composite import CompositeLikelihood, composite_errors
 from models.dependence.correlation import nearest_correlation, positive_definite
 from models.dependence.data import checked
@@ -20,6 +21,7 @@ from models.dependence.estimators import (
 )
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
 from models.dependence.margins import MarginState
+from models.dependence.resident import resident
 from models.dependence.result import Dynamics, judged, next_correlation, path_of
 from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
 from models.dependence.two_step_errors import dynamics_errors, moment_influence
@@ -70,6 +72,7 @@ def fit_correlation(
     window: int | None = None,
     names: Sequence[str] | None = None,
     warm: CorrelationFit | None = None,
+    device: Mode = "off",
 ) -> CorrelationFit:
     """The second step alone: `standardised` (n, series) residuals, say `fit_batch(...).standardised.T`.
 
@@ -84,7 +87,7 @@ def fit_correlation(
     raw, negative = second_moments(e), negative_moments(e)
     target, note = positive_definite(raw)
     full = CorrelationLikelihood(e, target, negative)
-    found, errors = searched(full, raw, labels, estimator, asymmetric, warm)
+    found, errors, where = searched(full, raw, labels, estimator, asymmetric, warm, device)
     dynamics = dynamics_with(target, negative, found.parameters)
     correlation, quasi = next_correlation(e, dynamics)
     correlation, second_note = nearest_correlation(correlation)
@@ -109,7 +112,7 @@ def fit_correlation(
         standardised=e,
         n=len(e),
         seconds=time.perf_counter() - began,
-        notes=tuple(text for text in (MARGINS_KNOWN, note, second_note) if text is not None),
+        notes=tuple(text for text in (*where, MARGINS_KNOWN, note, second_note) if text is not None),
     )
 
 
@@ -120,8 +123,9 @@ def searched(
     estimator: str,
     asymmetric: bool,
     warm: CorrelationFit | None,
-) -> tuple[DynamicsEstimate, dict[str, Floats]]:
-    """Dynamics and their standard errors; `raw` are the moments before any repair."""
+    device: Mode,
+) -> tuple[DynamicsEstimate, dict[str, Floats], tuple[str, ...]]:
+    """Dynamics, their standard errors, and where they were searched; `raw` are the moments before any repair."""
     e = full.standardised
     keys = DYNAMICS[: 3 if asymmetric else 2]
     start = None
@@ -131,12 +135,14 @@ def searched(
     if estimator == "composite":
         twins_refused(unit_diagonal(raw), names)
         pairs = CompositeLikelihood(e, raw, full.negative_target)
-        found = fit_dynamics(pairs.loglik, len(e), asymmetry, start)
-        return found, composite_errors(pairs, found)
+        held = resident(pairs, device)
+        found = fit_dynamics(pairs.loglik, len(e), asymmetry, start, many=held.many, slopes=held.slopes)
+        return found, composite_errors(pairs, found, held.many), held.notes
     singular_refused(unit_diagonal(raw), names, len(e))
-    found = fit_dynamics(full.loglik, len(e), asymmetry, start)
+    held = resident(full, device)
+    found = fit_dynamics(full.loglik, len(e), asymmetry, start, many=held.many, slopes=held.slopes)
     known = np.empty((len(e), 0))
     state = MarginState(e, e, e, known, known, np.zeros(0))
     dynamics = dynamics_with(full.target, full.negative_target, found.parameters)
     moments = moment_influence(e, full.target, dynamics, found.persistence)
-    return found, dynamics_errors(full, found, state, NONE, known, moments)
+    return found, dynamics_errors(full, found, state, NONE, known, moments), held.notes

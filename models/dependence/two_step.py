@@ -42,17 +42,26 @@ def asymmetry_of(target: Floats, negative_target: Floats) -> float:
 
 
 def fit_dynamics(
-    loglik: Callable[..., float], n: int, asymmetry: float | None, warm: Floats | None = None
+    loglik: Callable[..., float],
+    n: int,
+    asymmetry: float | None,
+    warm: Floats | None = None,
+    *,
+    many: Callable[[Floats], Floats] | None = None,
+    slopes: Callable[[Floats], Floats] | None = None,
 ) -> DynamicsEstimate:
     """Maximises `loglik(a, b[, g])` over a, b, g >= 0 and persistence below one.
 
     `asymmetry` None leaves g out. `warm` is tried as a start beside the usual ones. All zero: correlation is constant.
+    `many` gives the log-likelihoods (m,) of points (m, k) at once and `slopes` their derivatives (k,) at a point (k,),
+    where a GPU has them; without them points are taken one by one and slopes are central differences.
     """
+    at = many or (lambda points: np.array([loglik(*point) for point in points]))
     weights = np.array([1.0, 1.0] if asymmetry is None else [1.0, 1.0, asymmetry])
     if asymmetry is None:
         starts = [np.array([a, persistence - a]) for a in NEWS for persistence in PERSISTENCES]
     else:
-        plain = fit_dynamics(loglik, n, None).parameters
+        plain = fit_dynamics(loglik, n, None, many=many, slopes=slopes).parameters
         shares = (0.0, 0.25, 0.5)  # of a given to g: its term is felt in one quadrant, about half of the time
         starts = [np.array([(1 - s) * plain[0], plain[1], s * plain[0]]) for s in shares]
         starts += [np.array([0.005, persistence - 0.03, 0.03]) for persistence in PERSISTENCES]
@@ -60,18 +69,24 @@ def fit_dynamics(
     if warm is not None and len(warm) == len(weights) and weights @ warm < LARGEST_PERSISTENCE:
         starts.append(warm)
 
+    def objectives(points: Floats) -> Floats:
+        values = at(points)
+        return np.where(np.isfinite(values), -values / n, REFUSED)
+
     def objective(point: Floats) -> float:
-        value = loglik(*point)
-        return -value / n if np.isfinite(value) else REFUSED
+        return float(objectives(point[None])[0])
 
     def gradient(point: Floats) -> Floats:
+        if slopes is not None and np.isfinite(known := slopes(point)).all():
+            return -known / n
         shifts = STEP * np.eye(len(point))
-        return np.array([(objective(point + shift) - objective(point - shift)) / (2 * STEP) for shift in shifts])
+        values = objectives(np.concatenate([point + shifts, point - shifts]))
+        return (values[: len(point)] - values[len(point) :]) / (2 * STEP)
 
     stationary = {"type": "ineq", "fun": lambda x: LARGEST_PERSISTENCE - weights @ x, "jac": lambda _: -weights}
     found = minimize(
         objective,
-        min(starts, key=objective),
+        starts[int(np.argmin(objectives(np.array(starts))))],
         jac=gradient,
         method="SLSQP",
         bounds=[(0.0, 1.0)] * len(weights),
