@@ -33,6 +33,7 @@ cdef enum:  # Limit; engine.risk.stage compares them at import
     LIMIT_RESULTS_AGE_NS = 23
     LIMIT_COUNT = 24
     OWN_LIMITS = 3             # the first three are kept per instrument
+    ACCOUNT_FIELDS = 8         # of an account: all that its worst case and its profit follow from
     REGIMES = 8                # states that have a scale of their own
     RISK_VALUES = 8
 
@@ -50,14 +51,17 @@ cdef struct InstrumentRisk:
     int64_t correlated_side    # SIDE_BID, SIDE_ASK: adding on that side is refused as CORRELATION; 0: neither
     int64_t halted             # TRADING_STATUS
     int64_t reference_half_ticks  # the last valid mid, or the last trade; 0: none yet
-    # the account as it was last valued, and the figures of it
+    int64_t valued_half_ticks  # at which the figures below were had
+    # the account as it was then: the first fields of AccountView, in their order
+    int64_t instrument
     int64_t position_lots
-    int64_t open_buy_lots
-    int64_t open_sell_lots
     int64_t cost_tick_lots
     int64_t realised_tick_lots
     int64_t fees_atoms
-    int64_t valued_half_ticks
+    int64_t open_buy_lots
+    int64_t open_sell_lots
+    int64_t open_orders
+    # the figures
     int64_t worst_lots         # the larger side, everything open on it filled
     int64_t worst_value_atoms
     int64_t profit_atoms       # realised and unrealised, fees paid
@@ -71,6 +75,7 @@ cdef struct RiskState:
     int64_t order_ring_full    # RING_FULL of the order ring, until it has room again
     int64_t gross_atoms        # sums over instruments of their figures
     int64_t profit_atoms
+    int64_t open_orders
     int64_t faults             # instruments that cannot be valued
     int64_t limits_changed
     int64_t start_time_ns      # first core time seen
@@ -113,7 +118,7 @@ cdef struct Batch:
     double values[2 * RISK_VALUES]  # by RiskValue: of the batch that counts, then of the one that comes
 
 ctypedef int64_t (*weigh_t)(Desk *desk, Case *case) noexcept nogil
-ctypedef void (*renewed_t)(Desk *desk, int64_t index) noexcept nogil
+ctypedef void (*revalue_t)(Desk *desk, int64_t index) noexcept nogil
 
 cdef struct Desk:
     RiskState *state
@@ -121,12 +126,9 @@ cdef struct Desk:
     InstrumentRisk *instruments
     char *repeats              # per instrument: Repeats, then its bins and its ring
     int64_t repeats_stride
-    const char *books
-    int64_t book_stride
-    const char *accounts
-    int64_t account_stride
-    const char *strategies
-    int64_t strategy_stride
+    const BookView *books      # row per instrument
+    const AccountView *accounts
+    const AccountView *strategies  # row per strategy
     int64_t instrument_count
     int64_t strategy_count
     const int64_t *bounds      # (limit, lowest and highest)
@@ -138,7 +140,7 @@ cdef struct Desk:
     int64_t regimes
     int64_t regime_scale_e6[REGIMES]
     weigh_t weigh_cvar         # called by address: folded into the checks they would slow those who need neither
-    renewed_t place_box
+    revalue_t revalue
     CvarBook cvar
     ResultView *results        # row per instrument
     Batch *batch               # of results, until its end has come
@@ -164,13 +166,13 @@ cdef struct Case:              # one order under judgement
 # -- QUERIES --
 
 cdef inline const BookView *book_of(const Desk *desk, int64_t instrument) noexcept nogil:
-    return <const BookView *> (desk.books + instrument * desk.book_stride)
+    return desk.books + instrument
 
 cdef inline const AccountView *account_of(const Desk *desk, int64_t instrument) noexcept nogil:
-    return <const AccountView *> (desk.accounts + instrument * desk.account_stride)
+    return desk.accounts + instrument
 
 cdef inline const AccountView *strategy_of(const Desk *desk, int64_t strategy) noexcept nogil:
-    return <const AccountView *> (desk.strategies + strategy * desk.strategy_stride)
+    return desk.strategies + strategy
 
 cdef inline Repeats *repeats_of(const Desk *desk, int64_t instrument) noexcept nogil:
     return <Repeats *> (desk.repeats + instrument * desk.repeats_stride)

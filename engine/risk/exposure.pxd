@@ -1,13 +1,30 @@
 # What the accounts hold at the worst case and what it is worth: figures per instrument, renewed only where the account
 # or the mid has changed, and their exact sums over all instruments.
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 from ipc.message cimport BOOK_STATE_VALID, REFUSAL_ARITHMETIC_OVERFLOW, REFUSAL_NO_REFERENCE_PRICE, REFUSAL_NONE
 from engine.checked cimport add_overflows, multiply_overflows, value_overflows
 from engine.stage cimport AccountView, BookView, RiskView
 from engine.risk.desk cimport (
-    Desk, InstrumentRisk, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_POSITION_LOTS,
-    LIMIT_POSITION_VALUE_ATOMS, account_of, book_of,
+    ACCOUNT_FIELDS, Desk, InstrumentRisk, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS,
+    LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, account_of, book_of,
 )
+from engine.risk.results cimport place_box
+
+cdef extern from *:
+    """
+    #include <immintrin.h>
+
+    /* whether two runs of eight int64 differ anywhere */
+    static inline int bot4_lines_differ(const int64_t *a, const int64_t *b) {
+        const __m256i *x = (const __m256i *)a, *y = (const __m256i *)b;
+        __m256i d = _mm256_or_si256(
+            _mm256_xor_si256(_mm256_loadu_si256(x), _mm256_loadu_si256(y)),
+            _mm256_xor_si256(_mm256_loadu_si256(x + 1), _mm256_loadu_si256(y + 1)));
+        return !_mm256_testz_si256(d, d);
+    }
+    """
+    bint lines_differ "bot4_lines_differ"(const int64_t *a, const int64_t *b) noexcept nogil
 
 # -- QUERIES --
 
@@ -48,17 +65,17 @@ cdef inline bint profit_overflows(
         return True
     return add_overflows(atoms[0], -account.fees_atoms, atoms)
 
+cdef inline bint has_changed(const InstrumentRisk *instrument, const AccountView *account) noexcept nogil:
+    """Whether account or price differ from those that were valued."""
+    return (instrument.valued_half_ticks != instrument.reference_half_ticks
+            or lines_differ(&instrument.instrument, &account.instrument))
+
 # -- COMMANDS --
 
 cdef inline void value_instrument(InstrumentRisk *instrument, const AccountView *account) noexcept nogil:
     """Renews the figures of one instrument; `fault` says why they could not be had (they are 0 then)."""
     cdef int64_t floor
-    instrument.position_lots = account.position_lots
-    instrument.open_buy_lots = account.open_buy_lots
-    instrument.open_sell_lots = account.open_sell_lots
-    instrument.cost_tick_lots = account.cost_tick_lots
-    instrument.realised_tick_lots = account.realised_tick_lots
-    instrument.fees_atoms = account.fees_atoms
+    memcpy(&instrument.instrument, &account.instrument, ACCOUNT_FIELDS * sizeof(int64_t))
     instrument.valued_half_ticks = instrument.reference_half_ticks
     instrument.worst_value_atoms = instrument.profit_atoms = 0
     instrument.fault = REFUSAL_NONE
@@ -76,14 +93,6 @@ cdef inline void value_instrument(InstrumentRisk *instrument, const AccountView 
         instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
         instrument.worst_value_atoms = instrument.profit_atoms = 0
 
-cdef inline bint has_changed(const InstrumentRisk *instrument, const AccountView *account) noexcept nogil:
-    return (
-        (instrument.position_lots ^ account.position_lots) | (instrument.open_buy_lots ^ account.open_buy_lots)
-        | (instrument.open_sell_lots ^ account.open_sell_lots) | (instrument.cost_tick_lots ^ account.cost_tick_lots)
-        | (instrument.realised_tick_lots ^ account.realised_tick_lots) | (instrument.fees_atoms ^ account.fees_atoms)
-        | (instrument.valued_half_ticks ^ instrument.reference_half_ticks)
-    ) != 0
-
 cdef inline bint add_figures(Desk *desk, const InstrumentRisk *instrument, int64_t sign) noexcept nogil:
     """Adds or takes away one instrument's figures. True: a sum would pass 2**61; it is then left as it was."""
     cdef int64_t gross, profit
@@ -100,35 +109,39 @@ cdef inline bint add_figures(Desk *desk, const InstrumentRisk *instrument, int64
     desk.state.profit_atoms = profit
     return False
 
-cdef inline void renew(Desk *desk, int64_t index) noexcept nogil:
-    """Brings one instrument's figures, and the sums, to the account and the mid of now."""
+cdef inline void revalue(Desk *desk, int64_t index) noexcept nogil:
+    """Brings one instrument's figures, the sums and the CVaR book to the account and the mid of now."""
     cdef InstrumentRisk *instrument = desk.instruments + index
     cdef const AccountView *account = account_of(desk, index)
-    cdef int64_t reference
-    if account.position_lots | account.open_buy_lots | account.open_sell_lots:
-        reference = reference_half_ticks(book_of(desk, index))
-        if reference > 0:
-            instrument.reference_half_ticks = reference
-    if not has_changed(instrument, account):
-        return
     add_figures(desk, instrument, -1)
+    desk.state.open_orders += account.open_orders - instrument.open_orders
     value_instrument(instrument, account)
     if add_figures(desk, instrument, 1):
         instrument.fault = REFUSAL_ARITHMETIC_OVERFLOW
         instrument.worst_value_atoms = instrument.profit_atoms = 0
         add_figures(desk, instrument, 1)
     if desk.view.results_version:
-        desk.place_box(desk, index)
+        place_box(desk, index)
+
+cdef inline void renew(Desk *desk, InstrumentRisk *instrument, int64_t index) noexcept nogil:
+    """Values one instrument again if its account or its mid has changed."""
+    cdef const AccountView *account = account_of(desk, index)
+    cdef int64_t reference
+    if account.position_lots | account.open_buy_lots | account.open_sell_lots:
+        reference = reference_half_ticks(book_of(desk, index))
+        if reference > 0:
+            instrument.reference_half_ticks = reference
+    if has_changed(instrument, account):
+        desk.revalue(desk, index)
 
 cdef inline int64_t measure(Desk *desk) noexcept nogil:
     """Renews every instrument and writes what is used of each limit into the view. Returns the open orders of all."""
     cdef RiskView *view = desk.view
     cdef InstrumentRisk *instrument
-    cdef int64_t index, open_orders = 0, left, least_lots = <int64_t> 1 << 62, least_value = <int64_t> 1 << 62
+    cdef int64_t index, left, least_lots = <int64_t> 1 << 62, least_value = <int64_t> 1 << 62
     for index in range(desk.instrument_count):
-        renew(desk, index)
         instrument = desk.instruments + index
-        open_orders += account_of(desk, index).open_orders
+        renew(desk, instrument, index)
         left = instrument.limit[LIMIT_POSITION_LOTS] - instrument.worst_lots
         if left < least_lots:
             least_lots = left
@@ -141,7 +154,7 @@ cdef inline int64_t measure(Desk *desk) noexcept nogil:
     view.headroom[LIMIT_POSITION_VALUE_ATOMS] = least_value
     view.gross_notional_atoms = desk.state.gross_atoms
     view.headroom[LIMIT_GROSS_NOTIONAL_ATOMS] = desk.state.gross_cap_atoms - desk.state.gross_atoms
-    view.headroom[LIMIT_OPEN_ORDERS] = view.limit[LIMIT_OPEN_ORDERS] - open_orders
+    view.headroom[LIMIT_OPEN_ORDERS] = view.limit[LIMIT_OPEN_ORDERS] - desk.state.open_orders
     view.daily_pnl_atoms = desk.state.profit_atoms - desk.state.day_start_atoms
     view.headroom[LIMIT_DAILY_LOSS_ATOMS] = view.limit[LIMIT_DAILY_LOSS_ATOMS] + view.daily_pnl_atoms
-    return open_orders
+    return desk.state.open_orders

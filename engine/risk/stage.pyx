@@ -20,17 +20,17 @@ from engine.risk.checks cimport (
     check_position, check_price, check_quantity, check_reduce_only, check_repeated_order, check_value, weigh_cvar,
 )
 from engine.risk.desk cimport (
-    Batch, Case, Desk, InstrumentRisk, PendingRow, RiskState, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT,
-    LIMIT_CVAR_ATOMS, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS, LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST,
-    LIMIT_ORDER_RATE_PER_S, LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS, LIMIT_RESULTS_AGE_NS, OWN_LIMITS, REGIMES,
-    repeats_of,
+    ACCOUNT_FIELDS, Batch, Case, Desk, InstrumentRisk, PendingRow, RiskState, LIMIT_CANCEL_BURST,
+    LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT, LIMIT_CVAR_ATOMS, LIMIT_DAILY_LOSS_ATOMS, LIMIT_GROSS_NOTIONAL_ATOMS,
+    LIMIT_OPEN_ORDERS, LIMIT_ORDER_BURST, LIMIT_ORDER_RATE_PER_S, LIMIT_POSITION_LOTS, LIMIT_POSITION_VALUE_ATOMS,
+    LIMIT_RESULTS_AGE_NS, OWN_LIMITS, REGIMES, repeats_of,
 )
 from engine.risk.duties cimport (
     EVERY_INSTRUMENT, keep_time, set_limits, take_command, take_limit, take_results, watch,
 )
+from engine.risk.exposure cimport revalue
 from engine.risk.rate cimport CREDIT_PER_MESSAGE, refill, whole_messages
 from engine.risk.repeats cimport remember_order, repeats_bytes
-from engine.risk.results cimport place_box
 from kernels.exposure.book cimport CvarRow, CvarState
 
 from math import gcd
@@ -40,16 +40,20 @@ import numpy as np
 from engine.risk.config import RiskSettings
 from engine.risk.limits import ALL_INSTRUMENTS, BOUNDS, PER_INSTRUMENT, Limit
 from engine.risk.limits import REGIMES as PYTHON_REGIMES
+from engine.stage import ACCOUNT_VIEW
 from ipc.instruments import ATOMS_PER_UNIT, Contract
 
 INSTRUMENT_RISK_VIEW = np.dtype([(name, "<i8") for name in (
     "numerator", "denominator", "minimum_price_ticks", "maximum_price_ticks", "minimum_quantity_lots",
     "maximum_quantity_lots", "minimum_value_atoms", "is_spot", "order_quantity_lots_limit", "position_lots_limit",
     "position_value_atoms_limit", "value_cap_atoms", "correlated_side", "halted", "reference_half_ticks",
-    "position_lots", "open_buy_lots", "open_sell_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms",
-    "valued_half_ticks", "worst_lots", "worst_value_atoms", "profit_atoms", "fault",
+    "valued_half_ticks", *ACCOUNT_VIEW.names[:ACCOUNT_FIELDS], "worst_lots", "worst_value_atoms", "profit_atoms",
+    "fault",
 )])
 assert INSTRUMENT_RISK_VIEW.itemsize == sizeof(InstrumentRisk)
+assert ACCOUNT_VIEW.names[:ACCOUNT_FIELDS] == (
+    "instrument", "position_lots", "cost_tick_lots", "realised_tick_lots", "fees_atoms", "open_buy_lots",
+    "open_sell_lots", "open_orders")
 assert len(Limit) == LIMIT_COUNT and tuple(PER_INSTRUMENT) == (0, 1, 2) and len(PER_INSTRUMENT) == OWN_LIMITS
 assert (Limit.OPEN_ORDERS, Limit.CANCEL_BURST, Limit.DAILY_LOSS_ATOMS) == (
     LIMIT_OPEN_ORDERS, LIMIT_CANCEL_BURST, LIMIT_DAILY_LOSS_ATOMS)
@@ -241,7 +245,7 @@ cdef class RiskStage(Stage):
             desk.regime_scale_e6[index] = scale * 100
         desk.cvar.tail = settings.tail_scenarios
         desk.weigh_cvar = weigh_cvar
-        desk.place_box = place_box
+        desk.revalue = revalue
         return 0
 
     cdef int _wire(self, book_view, account_view, strategy_account_view) except -1:
@@ -256,9 +260,8 @@ cdef class RiskStage(Stage):
                 or strategies.stride != sizeof(AccountView)):
             raise ValueError("risk reads one BookView and two AccountViews: a capsule of another kind was given")
         self.desk.strategy_count = strategies.count
-        self.desk.books, self.desk.book_stride = <const char *> book.rows, book.stride
-        self.desk.accounts, self.desk.account_stride = <const char *> accounts.rows, accounts.stride
-        self.desk.strategies, self.desk.strategy_stride = <const char *> strategies.rows, strategies.stride
+        self.desk.books, self.desk.accounts = <const BookView *> book.rows, <const AccountView *> accounts.rows
+        self.desk.strategies = <const AccountView *> strategies.rows
         return 0
 
     cdef int _take_memory(self) except -1:
