@@ -1,8 +1,9 @@
-"""Whether the market has left what was fitted: CUSUM on how surprising each bar is, which asks for an early refit.
+"""Whether the market has left what was fitted: CUSUM on how each bar fits, which asks for an early refit.
 
-The surprise of a bar is the mean square of its whitened returns: too large where volatility or correlation is, or has
-become, something else. Its score is the normal quantile of its rank among the surprises of the fit's own window, so
-that heavy tails are no alarm and scores are standard normal as long as the fit holds.
+Two measures of a bar's whitened returns u: their mean square, wrong where volatilities are, and their sum over the root
+of n, which is too large or too small where what is common to all has become another: correlation above all. The score
+of a measure is the normal quantile of its rank among those of the fit's own window, so that heavy tails are no alarm
+and scores are standard normal as long as the fit holds.
 """
 
 import numpy as np
@@ -14,10 +15,9 @@ from models.regimes import Cusum, CusumSettings
 Array = NDArray[np.float64]
 
 
-def surprise(whitened: Array) -> Array:
-    """Mean square over the last axis."""
-    found: Array = (whitened**2).mean(axis=-1)
-    return found
+def measures(whitened: Array) -> Array:
+    """Mean square and scaled sum over the last axis, (2, ...)."""
+    return np.stack([(whitened**2).mean(axis=-1), whitened.sum(axis=-1) / np.sqrt(whitened.shape[-1])])
 
 
 class Changes:
@@ -25,11 +25,15 @@ class Changes:
 
     def __init__(self, whitened: Array, false_alarm_bars: float) -> None:
         """whitened: (m, n), of the fit's window. false_alarm_bars: fewest on average between false alarms of a side."""
-        self._usual = np.sort(surprise(whitened))
-        self._cusum = Cusum(CusumSettings(false_alarm_observations=false_alarm_bars))
+        settings = CusumSettings(false_alarm_observations=false_alarm_bars)
+        self._usual = np.sort(measures(whitened), axis=1)
+        self._sums = [Cusum(settings) for _ in self._usual]
 
     def observe(self, whitened: Array) -> bool:
         """One bar, (n,): whether it made the alarm."""
-        rank = np.searchsorted(self._usual, float(surprise(whitened)))
-        sides, _ = self._cusum.observe(ndtri((rank + 0.5) / (len(self._usual) + 1.0)))
-        return bool(sides[0] >= 0)
+        alarm = False
+        for usual, cusum, measure in zip(self._usual, self._sums, measures(whitened), strict=True):
+            rank = np.searchsorted(usual, measure)
+            sides, _ = cusum.observe(ndtri((rank + 0.5) / (len(usual) + 1.0)))
+            alarm |= bool(sides[0] >= 0)
+        return alarm

@@ -19,21 +19,23 @@ from models.regimes import HmmFit, fit_hmm
 Array = NDArray[np.float64]
 
 STARTS = 3  # beside the fit before
+SHORTEST_BARS = 10.0  # that every state lasts on average
+DOUBT = 0.1  # probability below which the regime of before is left
 
 
 class Regime:
-    """One version of the model and its filter. probabilities: (states,), of the bar last seen."""
+    """One version of the model and its filter. probabilities: (states,), of the bar last seen, given the bars to it.
+
+    state: 0 the calmest. It is left only when its probability falls below DOUBT, for the likeliest: one large return
+    is no other regime.
+    """
 
     def __init__(self, version: int, fit: HmmFit, weights: Array, returns: Array) -> None:
         """weights: (n,), of the returns in the series. Filters returns (m, n) from the long-run shares on."""
         self.version, self.fit, self.weights = version, fit, weights
         self.probabilities = fit.stationary
+        self.state = int(self.probabilities.argmax())
         self.filtered = self._filter(returns @ weights)
-
-    @property
-    def state(self) -> int:
-        """The likeliest, 0 the calmest."""
-        return int(self.probabilities.argmax())
 
     def step(self, returns: Array) -> None:
         """One bar, (n,)."""
@@ -43,6 +45,9 @@ class Regime:
         fit, filtered = self.fit, np.empty((len(values), self.fit.states))
         increments, tails = np.empty(len(values)), np.empty(len(values))
         cpu.filter_on(values, fit.transition, fit.means, fit.variances, self.probabilities, filtered, increments, tails)
+        for row in filtered:
+            if row[self.state] < DOUBT:
+                self.state = int(row.argmax())
         return filtered
 
 
@@ -65,26 +70,43 @@ def weights_of(returns: Array) -> Array:
 
 
 def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) -> RegimeFit:
-    """HMM of the series of returns (m, n). What cannot be used leaves `before` in force, with a note."""
+    """HMM of the series of returns (m, n): of as many states, up to `states`, as are regimes.
+
+    Where not even two are, `before` goes on, with a note.
+    """
     weights = weights_of(returns)
-    found = fit_hmm(
-        returns @ weights, states, seed=seed, starts=STARTS, warm=None if before is None else before.fit, errors=False
-    )
-    why = found.notes[0] if not found.health.ok else next((n for n in found.notes if n.startswith("INDISTINCT")), None)
-    if why is not None:
-        if before is None:
-            return RegimeFit(None, False, 0, (f"REGIME_BAND: no hidden Markov model yet: {why}",))
+    series, warm, why = returns @ weights, None if before is None else before.fit, ""
+    for count in range(states, 1, -1):
+        found = fit_hmm(series, count, seed=seed, starts=STARTS, warm=warm, errors=False)
+        why = no_regimes(found)
+        if not why:
+            break
+    if why and before is None:
+        return RegimeFit(None, False, 0, (f"REGIME_BAND: no hidden Markov model yet: {why}",))
+    if why:
+        assert before is not None
         kept = Regime(before.version, before.fit, before.weights, returns)
         return RegimeFit(kept, False, 0, (f"REGIME_KEPT: version {before.version} goes on: {why}",))
-    regime = Regime(1 if before is None else before.version + 1, found, weights, returns)
-    jumps = 0
-    if before is not None and before.fit.states == states:
-        jumps = label_jumps(Regime(before.version, before.fit, before.weights, returns).filtered, regime.filtered)
+    if before is None:
+        return RegimeFit(Regime(1, found, weights, returns), True, 0, ())
+    regime = Regime(before.version + 1, found, weights, returns)
+    jumps = label_jumps(Regime(before.version, before.fit, before.weights, returns).filtered, regime.filtered)
     notes = (f"LABEL_JUMPS: {jumps} states moved in the order by volatility",) if jumps else ()
     return RegimeFit(regime, True, jumps, notes)
 
 
+def no_regimes(found: HmmFit) -> str:
+    """Why its states are no regimes; empty if they are. States that do not last are the tails of one distribution."""
+    if not found.health.ok:
+        return found.notes[0]
+    alike = [note for note in found.notes if note.startswith("INDISTINCT")]
+    if alike:
+        return alike[0]
+    lasts = 1.0 / max(1e-12, 1.0 - min(found.persistence))
+    return "" if lasts >= SHORTEST_BARS else f"NOT_LASTING: one of {found.states} states lasts {lasts:.1f} bars"
+
+
 def label_jumps(before: Array, after: Array) -> int:
-    """States matched to another place of the order, by the overlap of filtered probabilities (m, states)."""
-    _, match = linear_sum_assignment(-(before.T @ after))
-    return int(np.count_nonzero(match != np.arange(match.size)))
+    """States matched to another place of the order, by the overlap of their filtered probabilities (m, states)."""
+    places, match = linear_sum_assignment(-(before.T @ after))
+    return int(np.count_nonzero(match != places))

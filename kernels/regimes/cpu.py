@@ -161,7 +161,7 @@ def maximise(
                 transition_ij[i, j] = counts_ij[i, j] / left
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def expectation_maximisation(
     values: Array,
     initial_i: Array,
