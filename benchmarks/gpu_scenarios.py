@@ -1,9 +1,10 @@
-"""Losses of scenarios on CPU and GPU, and where the GPU begins to win.
+"""Losses of scenarios and the returns of their tail on CPU and GPU, and where the GPU begins to win.
 
 A multivariate Student-t(5) over five steps of constant variance, so that every path draws and correlates all its
-assets. The CPU uses as many threads as there are cores. The GPU has draws and process in its memory; its time goes from
-the call to the losses in host memory. The two are interleaved, the least of up to `ROUNDS` is taken (one where the
-CPU takes long), and their losses are compared bit for bit.
+assets; the losses of all paths, then the returns of one path in a hundred, as a VaR with contributions needs them. The
+CPU uses as many threads as there are cores. The GPU has draws and process in its memory; its time goes from the call to
+losses and returns in host memory. The two are interleaved, the least of up to `ROUNDS` is taken (one where the CPU
+takes long), and what they give is compared bit for bit.
 """
 
 import time
@@ -13,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels.scenarios import gpu
-from models.market_risk.simulation import Scenarios, constant_process, copula_draws
+from models.market_risk.simulation import ResidentScenarios, Scenarios, constant_process, copula_draws
 
 PATHS = (10_000, 100_000, 1_000_000)
 ASSETS = (10, 50, 200, 500)
 STEPS, DOF, SEED = 5, 5.0, 1
+TAIL = 100  # one path in so many is made a second time
 ROUNDS = 3
 LONG_CPU_S = 10.0  # one round is enough
 LONGEST_CPU_S = 60.0  # larger sizes are not timed once one took this long
@@ -28,7 +29,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Row:
-    """One size. `same`: whether the losses of both are the same to the bit."""
+    """One size. `same`: whether losses and returns of both are the same to the bit."""
 
     paths: int
     assets: int
@@ -61,21 +62,24 @@ def seconds(run: Callable[[], None]) -> float:
 def timed(paths: int, assets: int) -> Row:
     """Both, interleaved, after one call of each on few paths that compiles what there is to compile."""
     scenarios, exposures = market(assets)
-    resident = gpu.resident(scenarios.draws, scenarios.process, mode="require")
-    found: list[Floats] = [np.empty(0), np.empty(paths)]
+    resident = ResidentScenarios.of(scenarios)
+    tail = np.arange(0, paths, TAIL)
+    found: dict[str, tuple[Floats, Floats]] = {}
 
     def on_cpu() -> None:
-        found[0] = scenarios.losses(exposures, paths)
+        found["cpu"] = scenarios.losses(exposures, paths), scenarios.returns(tail)
 
     def on_gpu() -> None:
-        gpu.path_losses(*resident, STEPS, exposures, 0, SEED, found[1], mode="require")
+        found["gpu"] = resident.losses(exposures, paths), resident.returns(tail)
 
-    scenarios.losses(exposures, 10)
-    gpu.path_losses(*resident, STEPS, exposures, 0, SEED, np.empty(10), mode="require")
+    for made in (scenarios, resident):
+        made.losses(exposures, 10)
+        made.returns(tail[:1])
     both = [(seconds(on_cpu), seconds(on_gpu))]
     while len(both) < ROUNDS and both[0][0] < LONG_CPU_S:
         both.append((seconds(on_cpu), seconds(on_gpu)))
-    return Row(paths, assets, min(cpu for cpu, _ in both), min(of for _, of in both), np.array_equal(*found))
+    same = all(np.array_equal(one, other) for one, other in zip(*found.values(), strict=True))
+    return Row(paths, assets, min(cpu for cpu, _ in both), min(of for _, of in both), same)
 
 
 def rows() -> list[Row]:
