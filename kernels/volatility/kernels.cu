@@ -1,10 +1,10 @@
 // Fits, filters and steps of many GARCH and GJR processes on a GPU, one thread a series.
 //
-// starts.py, optimise.py and cpu.py explain the method; names, limits and order of trials are theirs. Returns lie bar by
-// bar, the series next to one another, so that neighbouring threads read neighbouring addresses; so do results and
-// parameters. gpu.py puts the texts of the files named below in place of their names. Fused products are written as
-// fma(), everything else must round on its own (--fmad=false), and no function is the device's own: what runs on the
-// host by kernels/cuda_on_host.h is what a GPU computes.
+// starts.py, optimise.py and cpu.py explain the method; names, limits and order of trials are theirs. Returns lie bar
+// by bar, the series next to one another, so that neighbouring threads read neighbouring addresses; so do results and
+// parameters. Fused products are written as fma(), everything else must round on its own (--fmad=false), and no
+// function is the device's own: what runs on the host by kernels/cuda_on_host.h is what a GPU computes. Kernels are
+// called garch_...: `step` alone is a function of the C library, which the host would call instead.
 
 #include "../elementary.cuh"
 #include "likelihood.cuh"
@@ -159,8 +159,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 8) garch_fit(
     logliks[own] = s.best, converged[own] = s.arrived, evaluations[own] = s.evaluations;
 }
 
-// covariance's outer product and sandwich, after `garch_fit` and with its memory: from the scores where its Hessian was taken.
-extern "C" __global__ void __launch_bounds__(THREADS) garch_scores(
+// The outer product and sandwich of covariance, after `garch_fit` and with its memory: from the scores where its
+// Hessian was taken.
+extern "C" __global__ void __launch_bounds__(THREADS, 8) garch_scores(
     int count, int n, int means, int process, int errors, int start, const double *returns, double *covariance,
     double *memory
 ) {
@@ -172,8 +173,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) garch_scores(
     keep_outer(s, series, {covariance + own, count, s.k});
 }
 
-// At theta, in the data's units: starts, the variance before the first return; following, after the last; levels (2,
-// count), mean square of the residuals and mean variance; variances and residuals (n, count). scales (count,): of returns.
+// At theta, in the data's units: starts, the variance before the first return; following, after the last; levels
+// (2, count), mean square of the residuals and mean variance; variances and residuals (n, count). scales (count,) of
+// the returns.
 extern "C" __global__ void __launch_bounds__(THREADS) garch_filter(
     int count, int n, int means, int process, int errors, int start, const double *returns, const double *scales,
     double *theta, double *starts, double *following, double *levels, double *variances, double *residuals

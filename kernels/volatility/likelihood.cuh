@@ -1,9 +1,9 @@
 // GARCH and GJR: log-likelihood, gradient and scores of one series in one pass forwards, nothing stored.
 //
 // Sensitivities of the variance run beside the recursion (scores.py has the formulas; likelihood.py gets the gradient
-// backwards instead, which needs h of every bar again). A bar costs one read of its return, and no division lies between
-// h and the next h. GARCH is GJR with gamma 0. Sums run from the first bar on, not folded as in sums.py:
-// the log-likelihood differs from the CPU's by rounding.
+// backwards instead, which needs h of every bar again). A bar costs one read of its return, and no division lies
+// between h and the next h. GARCH is GJR with gamma 0. Sums run from the first bar on, not folded as in sums.py: the
+// log-likelihood differs from the CPU's by rounding.
 
 enum Process { GARCH, GJR };
 enum Errors { NORMAL, STUDENT, SKEWED };

@@ -45,7 +45,9 @@ struct Search {
     double value, slope, length;  // value: minus the log-likelihood at FREE
     double best, reach;           // the log-likelihood at BEST, and the least on the grid that is worth a climb
 
-    __device__ __forceinline__ double &operator()(int block, int i) const { return memory[(block * MOST + i) * stride]; }
+    __device__ __forceinline__ double &operator()(int block, int i) const {
+        return memory[(block * MOST + i) * stride];
+    }
     __device__ __forceinline__ double &operator()(int block, int i, int j) const {
         return memory[((block + i) * MOST + j) * stride];
     }

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.device import GpuMissing, Mode
+from kernels.volatility import gpu
 from kernels.volatility.cpu import fit_range
+from models.device import on_gpu
 from models.faults import Fault
 from models.volatility import health
 from models.volatility.data import Sample, sample_of
@@ -50,8 +53,9 @@ class VolatilityBatch:
     next_variance: Array  # (series,), one step ahead of the last return
     n: int
     dropped: int  # first returns lost to lags of the mean
-    threads: int
+    threads: int  # of the CPU
     seconds: float
+    notes: tuple[str, ...] = ()  # DEVICE, where a GPU was asked for
 
     @property
     def standardised(self) -> Array:
@@ -78,13 +82,16 @@ def fit_batch(
     standard_errors: bool = True,
     threads: int | None = None,
     tolerance: float = TOLERANCE,
+    device: Mode = "off",
 ) -> VolatilityBatch:
     """Fits each row of returns (series, n), log or simple, in any unit.
 
     warm: parameters (series, k) of an earlier fit, in the data's units, where the search begins; a NaN row starts
     afresh. regressors (n, m): columns shared by all series (mean "regressors"); with mean "var1" and no matrix they are
-    the lags of all series. names: of the series, for messages. threads: None takes one per core.
-    Raises DataFault for data that cannot be fitted, Fault for arguments.
+    the lags of all series. names: of the series, for messages. threads: None takes one per core. device: see
+    `models.device.on_gpu`; the GPU has the models that `kernels.volatility.gpu.fits` names, and takes any number of
+    series, few ones too.
+    Raises DataFault for data that cannot be fitted, Fault for arguments and for a GPU that is required and missing.
     """
     began = time.perf_counter()
     sample = sample_of(returns, spec, regressors, names)
@@ -92,23 +99,45 @@ def fit_batch(
     labels = spec.names(tuple(regressor_names) or tuple(f"x{j}" for j in range(m)))
     results = Results.empty(sample, len(labels), standard_errors)
     warm_scaled = warm_of(warm, spec, sample, len(labels))
-    used = min(threads or cores(), max(1, -(-len(sample.returns) // CHUNK)))
     codes = np.array(spec.codes(m))
+    search = tolerance, ITERATIONS, standard_errors, tolerance < POLISHED
+
+    def on_device() -> bool:
+        if not gpu.fits(codes):
+            raise GpuMissing("it fits garch and gjr with mean zero or constant, no other model")
+        gpu.fit_range(sample.returns, sample.scales, codes, warm_scaled, *search, *results.arrays(), mode="require")
+        return True
+
+    done, notes = on_gpu(device, on_device)
+    used = 1 if done else min(threads or cores(), max(1, -(-len(sample.returns) // CHUNK)))
+    if not done:
+        fit_threaded(sample, codes, warm_scaled, search, results, used)
+    return in_units(spec, labels, sample, results, used, notes, began)
+
+
+def fit_threaded(
+    sample: Sample,
+    codes: NDArray[np.int64],
+    warm: Array,
+    search: tuple[float, int, bool, bool],
+    results: "Results",
+    threads: int,
+) -> None:
+    """On the CPU: each thread takes CHUNK series at a time."""
 
     def work(first: int) -> None:
         rows = slice(first, first + CHUNK)
         fit_range(
-            sample.returns[rows], sample.scales[rows], sample.regressors, codes, warm_scaled[rows], tolerance,
-            ITERATIONS, standard_errors, tolerance < POLISHED, *(array[rows] for array in results.arrays()),
+            sample.returns[rows], sample.scales[rows], sample.regressors, codes, warm[rows], *search,
+            *(array[rows] for array in results.arrays()),
         )  # fmt: skip
 
-    if used == 1:
+    if threads == 1:
         for first in range(0, len(sample.returns), CHUNK):
             work(first)
     else:
-        with ThreadPoolExecutor(used) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(0, len(sample.returns), CHUNK)))
-    return in_units(spec, labels, sample, results, used, began)
 
 
 @dataclass(frozen=True)
@@ -149,7 +178,13 @@ def warm_of(warm: NDArray[Any] | None, spec: Spec, sample: Sample, k: int) -> Ar
 
 
 def in_units(
-    spec: Spec, names: tuple[str, ...], sample: Sample, results: Results, threads: int, began: float
+    spec: Spec,
+    names: tuple[str, ...],
+    sample: Sample,
+    results: Results,
+    threads: int,
+    notes: tuple[str, ...],
+    began: float,
 ) -> VolatilityBatch:
     """Results in the data's units, judged; EWMA where the judgement is not OK."""
     n, covariances = sample.returns.shape[1], results.covariances
@@ -167,5 +202,5 @@ def in_units(
         {} if errors is None else {kind: errors[:, i] for i, kind in enumerate(COVARIANCES)},
         covariances, results.logliks - n * np.log(sample.scales), results.converged, results.evaluations, share, codes,
         results.presamples, results.variances, results.residuals, results.following, n, sample.dropped, threads,
-        time.perf_counter() - began,
+        time.perf_counter() - began, notes,
     )  # fmt: skip

@@ -114,7 +114,10 @@ def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4)
             Device=lambda: device,
             alloc_pinned_memory=bytearray,
             runtime=SimpleNamespace(
-                memGetInfo=lambda: (free_bytes, free_bytes), memcpyAsync=copy, memcpyHostToDevice=1, memcpyDeviceToHost=2
+                memGetInfo=lambda: (free_bytes, free_bytes),
+                memcpyAsync=copy,
+                memcpyHostToDevice=1,
+                memcpyDeviceToHost=2,
             ),
         ),
     )

@@ -85,5 +85,3 @@ def assert_same_filter(ours: gpu.Found, cpu: gpu.Found) -> None:
         np.testing.assert_allclose(getattr(ours, name), getattr(cpu, name), rtol=1e-4, err_msg=name)
     deviation = np.sqrt(cpu.levels[:, :1])
     assert np.max(np.abs(ours.residuals - cpu.residuals) / deviation) < 1e-5
-
-
