@@ -1,4 +1,8 @@
-"""Backtest: a tape, the pipeline, a simulated venue; the same strategy code as live, and a hash over every output."""
+"""Backtest: a tape, the pipeline, a simulated venue; the same strategy code as live, and a hash over every output.
+
+With `risk`, results of the risk process are made in the tape's time (`backtest_risk.py`), and orders are judged by the
+CVaR as in a run; without it, which is faster, the limits that need these results are off, and the result says so.
+"""
 
 import hashlib
 import time
@@ -17,6 +21,7 @@ from engine.errors import Exit, UserError
 from engine.gateway.simulated import SimulatedVenue
 from engine.pipeline import Pipeline
 from engine.replay.backtest_loop import FILL, SAMPLE, BacktestLoop
+from engine.replay.backtest_risk import LOOK_NS, NOT_JUDGED, BacktestRisk
 from engine.replay.data import imported
 from engine.replay.tape import Tape
 from ipc.instruments import ATOMS_PER_UNIT, Contract
@@ -49,19 +54,23 @@ def backtest(
     params: dict[str, int | float] | None = None,
     cache: Path,
     time_step_ms: int = TIME_STEP_MS,
+    risk: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Backtest:
     """Runs `strategy`, one instance an instrument, over recordings or tapes.
 
-    Raises UserError (unknown strategy, nothing tradable), IntegrityError (a recording that is not whole).
+    risk: whether orders are judged by the CVaR. Raises UserError (unknown strategy, nothing tradable, `risk` where the
+    configuration has no risk process), IntegrityError (a recording that is not whole).
     """
+    if risk and not config.risk_process.enabled:
+        raise UserError("--risk: the configuration switches the risk process off; set risk_process.enabled = true")
     tell("reading market data")
     tape = imported(paths, cache)
     instruments = np.array(tape.instruments)
     refuse_inverse(instruments)
     chosen = with_strategy(config, strategy, tape.names, params or {})
     tell("compiling" if compiled else "running uncompiled: slower, the same results")
-    pipeline = assembly.pipeline_of(chosen, instruments, compiled=compiled, hashing=False)
+    pipeline = assembly.pipeline_of(chosen, instruments, compiled=compiled, hashing=False, results=risk)
     venue = SimulatedVenue(instruments, pipeline.book, config.paper)
     span_ns = int(tape.records["receive_time_ns"][-1] - tape.records["receive_time_ns"][0])
     step_ns = time_step_ms * 1_000_000
@@ -74,7 +83,8 @@ def backtest(
         time_step_ns=step_ns,
         sample_step_ns=max(step_ns, span_ns // SAMPLES),
     )
-    return _run(loop, pipeline, tape, chosen, tell)
+    judge = BacktestRisk(instruments, pipeline.rows(), chosen) if risk else None
+    return _run(loop, pipeline, tape, chosen, tell, judge)
 
 
 def with_strategy(config: Config, strategy: str, names: list[str], params: dict[str, int | float]) -> Config:
@@ -97,7 +107,14 @@ def refuse_inverse(instruments: Array) -> None:
         )
 
 
-def _run(loop: BacktestLoop, pipeline: Pipeline, tape: Tape, config: Config, tell: Callable[[str], None]) -> Backtest:
+def _run(
+    loop: BacktestLoop,
+    pipeline: Pipeline,
+    tape: Tape,
+    config: Config,
+    tell: Callable[[str], None],
+    judge: BacktestRisk | None,
+) -> Backtest:
     digest = hashlib.sha256()
     fills: list[Array] = []
     samples: list[Array] = []
@@ -110,10 +127,15 @@ def _run(loop: BacktestLoop, pipeline: Pipeline, tape: Tape, config: Config, tel
         samples.append(loop.take_samples())
 
     try:
+        if judge is not None:
+            loop.pause_at_ns = int(records["receive_time_ns"][0]) + LOOK_NS
         while position < len(records):
             end = min(len(records), position + (1 << 18))
             position += loop.run(records[position:end], 0)
-            collect()
+            if judge is not None and loop.paused:
+                judge.look(loop, collect)
+            else:
+                collect()
             if time.monotonic() - shown > 1:
                 shown = time.monotonic()
                 tell(f"{position / len(records):4.0%}  {position:,} records, {loop.fills_seen:,} fills")
@@ -124,7 +146,7 @@ def _run(loop: BacktestLoop, pipeline: Pipeline, tape: Tape, config: Config, tel
         raise UserError(f"the backtest stopped: {error}", Exit.FAILED) from None
     seconds = time.perf_counter() - started
     return _summarise(
-        loop, tape, config, np.concatenate(samples), np.concatenate(fills), digest.hexdigest(), seconds, pipeline
+        loop, tape, config, np.concatenate(samples), np.concatenate(fills), digest.hexdigest(), seconds, pipeline, judge
     )
 
 
@@ -137,6 +159,7 @@ def _summarise(
     outputs_sha256: str,
     seconds: float,
     pipeline: Pipeline,
+    judge: BacktestRisk | None,
 ) -> Backtest:
     instruments = np.array(tape.instruments)
     accounts = pipeline.rows()["instruments"]
@@ -167,6 +190,7 @@ def _summarise(
             for i, row in enumerate(instruments)
         },
         "assumptions": config.paper.sentence(),
+        "risk_results": NOT_JUDGED if judge is None else judge.told(),
         "allocations": None if loop.allocations < 0 else int(loop.allocations),
     }
     return Backtest(result, instruments, samples, fills, config.paper.sentence(), coverage(tape))

@@ -1,8 +1,9 @@
 """The duty cycle of a backtest: tape, timers and a simulated venue in one order of time, through the same core.
 
-At equal times the order is fixed: what reaches the venue, what comes back from it, the timer, then the tape. The clock
-is the tape's receive time. The loop stops when a buffer is full and goes on where it was, so Python may hash outputs
-and draw progress between calls without being on the way of a message.
+At equal times the order is fixed: what reaches the venue, what comes back from it, the timer, what `tell` brings, then
+the tape. The clock is the tape's receive time. The loop stops when a buffer is full, or when `pause_at_ns` is reached,
+and goes on where it was, so Python may hash outputs, draw progress and estimate risk between calls without being on
+the way of a message.
 """
 
 from libc.stdint cimport int64_t, uintptr_t
@@ -72,8 +73,10 @@ cdef class BacktestLoop:
     cdef int64_t sample_step_ns
     cdef int64_t next_time_ns
     cdef int64_t next_sample_ns
-    cdef int64_t now_ns
+    cdef public int64_t pause_at_ns       # `run` returns before the first record of the tape that is not earlier
+    cdef readonly int64_t now_ns
     cdef int64_t times                    # TIME messages made
+    cdef int64_t told                     # records that came from beside the tape
     cdef Message *outputs
     cdef int64_t output_count
     cdef Fill *fills
@@ -99,6 +102,7 @@ cdef class BacktestLoop:
         self.time_step_ns = time_step_ns
         self.sample_step_ns = sample_step_ns
         self.next_time_ns = -1
+        self.pause_at_ns = NEVER
         self._memory = (
             np.zeros(OUTPUT_RECORDS, MESSAGE), np.zeros(FILL_RECORDS, FILL), np.zeros(SAMPLE_ROWS, SAMPLE)
         )
@@ -121,7 +125,9 @@ cdef class BacktestLoop:
     # -- COMMANDS --
 
     def run(self, records, int64_t start):
-        """Takes tape records from `start` until the tape ends or a buffer is nearly full. Returns the next start.
+        """Takes tape records from `start` until the tape ends, a buffer is nearly full, or it is `paused`.
+
+        Returns the next start.
 
         Raises RuntimeError when a stage faulted or the venue's tables overflowed: the run is void.
         """
@@ -139,6 +145,40 @@ cdef class BacktestLoop:
         if self.venue.overflow:
             raise RuntimeError(f"the simulated venue had no room for {self.venue.overflow} messages")
         return position
+
+    @property
+    def paused(self):
+        """Whether everything before `pause_at_ns` is done: it is that time now."""
+        return self.now_ns == self.pause_at_ns
+
+    @property
+    def nearly_full(self):
+        """Whether the buffers must be read before anything else is taken."""
+        return self._nearly_full()
+
+    def tell(self, records):
+        """Takes messages from beside the tape, MESSAGE, as of now; their sequences are given here.
+
+        Raises RuntimeError when a stage faulted: the run is void. ValueError while the buffers are nearly full.
+        """
+        cdef uintptr_t address = records.ctypes.data
+        cdef Message *message = <Message *> address
+        cdef int64_t count = len(records), at = 0, failed = 0, i
+        if records.dtype != MESSAGE or not records.flags.c_contiguous or not records.flags.writeable:
+            raise ValueError("records must be a contiguous, writeable array of MESSAGE")
+        with nogil:
+            while at < count and not failed and not self._nearly_full():
+                for i in range(records_of(message + at)):
+                    message[at + i].sequence = self.told
+                    self.told += 1
+                failed = self.core.take(message + at) < 0
+                if self.core.said_count:
+                    self._send()
+                at += records_of(message + at)
+        if failed:
+            raise RuntimeError(self.core.fault_text())
+        if at < count:
+            raise ValueError("read the buffers before anything else is told")
 
     def finish(self):
         """Serves what is still under way at the venue, so that the books of both sides agree.
@@ -183,6 +223,12 @@ cdef class BacktestLoop:
             if self.next_time_ns < 0:
                 self.next_time_ns = message.receive_time_ns + self.time_step_ns
                 self.next_sample_ns = message.receive_time_ns
+            if message.receive_time_ns >= self.pause_at_ns:
+                if self._events_until(self.pause_at_ns) < 0:
+                    return -1
+                if not self._nearly_full():
+                    self.now_ns = self.pause_at_ns
+                return i
             if self._events_until(message.receive_time_ns) < 0:
                 return -1
             if self._nearly_full():

@@ -37,6 +37,7 @@ def write_backtest_report(outcome: Backtest, path: Path) -> None:
         badge="BACKTEST",
         facts=[
             ("Assumed", outcome.assumptions[:1].upper() + outcome.assumptions[1:]),
+            ("Risk", result["risk_results"]["sentence"].capitalize().replace("cvar", "CVaR")),
             ("Data", f"{result['messages']:,} market data records over {duration(span_s)}"),
             ("Outputs", f"SHA-256 {result['outputs_sha256']}"),
         ],

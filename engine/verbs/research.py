@@ -105,6 +105,9 @@ def list_(folder: Path, as_json: bool) -> None:
 @click.option(
     "--uncompiled", is_flag=True, help="Run the strategy as plain Python: slow, for debugging, the same results."
 )
+@click.option(
+    "--risk", is_flag=True, help="Judge orders by pre-trade CVaR, as a run does: slower, with estimates once a second."
+)
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write the HTML report here.")
 @config_option
 @json_option
@@ -114,6 +117,7 @@ def backtest(
     strategy: str,
     params: tuple[str, ...],
     uncompiled: bool,
+    risk: bool,
     report_path: Path | None,
     config_path: str | None,
     as_json: bool,
@@ -131,6 +135,7 @@ def backtest(
         compiled=not uncompiled,
         params=parse_params(params),
         cache=CACHE,
+        risk=risk,
         tell=lambda text: progress(text, as_json),
     )
     if report_path is not None:
@@ -160,6 +165,7 @@ def backtest_text(result: dict[str, Any]) -> str:
     refusals = sorted(result["refusals"].items(), key=lambda pair: -pair[1])
     lines = [
         f"assumed   {result['assumptions']}",
+        f"risk      {result['risk_results']['sentence']}",
         f"messages  {result['messages']:,} in {result['seconds']:.2f} s ({result['messages_per_s']:,.0f} a second)",
         f"orders    {result['orders']:,}   fills {result['fills']:,}",
         f"profit    {result['pnl']:,.4f} after fees of {result['fees']:,.4f}; "
