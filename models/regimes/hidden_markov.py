@@ -29,6 +29,10 @@ VARIANCE_FLOOR = 1e-4  # of the variance of the series: a state below 1 % of its
 SHORT_ITERATIONS = 30
 ITERATIONS = 2_000
 LARGEST = 1e100  # no return is
+UNMOVED = (1e-9, 0.03)  # deviations of the series: returns so near to the most frequent one did not move
+MOST_UNMOVED = 0.5  # of the observations: beyond, what is left is another series
+SPIKE_RATIO = 0.1  # a state calmer than this times the next one that does not last is no regime
+SPIKE_PERSISTENCE = 0.5
 TOLERANCE = 1e-7  # gain of log-likelihood below which EM has converged
 
 
@@ -81,6 +85,14 @@ class HmmFit:
     last_probabilities: Array
     notes: tuple[str, ...]
     seconds: float
+    unmoved: tuple[float, float] | None = None  # returns in between are taken as missing, see `without_unmoved`
+
+    def observed(self, returns: Array) -> Array:
+        """`returns` (n,) with NaN in the place of those that this model takes as missing."""
+        if self.unmoved is None:
+            return returns
+        low, high = self.unmoved
+        return np.where((returns >= low) & (returns <= high), np.nan, returns)
 
     @property
     def volatilities(self) -> Array:
@@ -161,8 +173,11 @@ def fit(
     if warm is not None and warm.states == states and warm.kind == kind and np.isfinite(warm.loglik):
         candidates.append(warm_start(warm, centre, scale))
     best, passed = best_of(standardised, kind, candidates)
+    unmoved, notes = None, []
+    if best.health.code == "DEGENERATE_STATE":
+        standardised, best, passed, unmoved, notes = without_unmoved(standardised, kind, candidates, (best, passed))
     found, health = best.point, best.health
-    notes = [] if health.ok else [f"{health.code}: {health.note}"]
+    notes += [] if health.ok else [f"{health.code}: {health.note}"]
     if passed:
         notes.append(
             f"SPURIOUS_MAXIMUM: {passed} of {len(candidates)} starts led to a likelier fit that was not healthy"
@@ -181,14 +196,15 @@ def fit(
         means=centre + scale * found.means,
         variances=scale * scale * found.variances,
         standard_errors=tables,
-        loglik=best.loglik - seen.size * float(np.log(scale)),
+        loglik=best.loglik - int((~np.isnan(standardised)).sum()) * float(np.log(scale)),
         converged=best.converged,
         health=health,
-        n=int(seen.size),
+        n=int((~np.isnan(standardised)).sum()),
         iterations=best.iterations,
         last_probabilities=best.filtered[-1].copy(),
         notes=tuple(notes),
         seconds=time.perf_counter() - began,
+        unmoved=None if unmoved is None else (centre + scale * unmoved[0], centre + scale * unmoved[1]),
     )
 
 
@@ -257,6 +273,34 @@ def best_of(values: Array, kind: Kind, candidates: Sequence[Start]) -> tuple[Max
     return first, 0
 
 
+def without_unmoved(
+    values: Array, kind: Kind, candidates: Sequence[Start], before: tuple[Maximum, int]
+) -> tuple[Array, Maximum, int, tuple[float, float] | None, list[str]]:
+    """A second fit where a state has collapsed on prices that did not move: such returns are taken as missing.
+
+    They have the likelihood of a component without bound and say nothing about how wild the others are. First those of
+    the one value that is most frequent, then its near neighbours too. Gives values, maximum, starts passed over, the
+    interval left out and a note; all as `before` where no healthy fit comes of it.
+    """
+    seen, states = values[~np.isnan(values)], before[0].point.means.size
+    each, counts = np.unique(seen, return_counts=True)
+    centre = float(each[np.argmax(counts)])
+    for width in UNMOVED:
+        near = np.abs(values - centre) <= width
+        count = int(near.sum())
+        if not 1 < count <= MOST_UNMOVED * seen.size or seen.size - count < observations_needed(states):
+            continue
+        masked = np.where(near, np.nan, values)
+        again = best_of(masked, kind, candidates)
+        if again[0].health.ok:
+            note = (
+                f"UNMOVED_PRICES: a state collapsed on returns of nearly one value; {count:,} of {seen.size:,} within "
+                f"{width:g} deviations of it are taken as missing, the volatilities are those of the others"
+            )
+            return masked, *again, (centre - width, centre + width), [note]
+    return values, *before, None, []
+
+
 def maximum(values: Array, kind: Kind, start: Start, iterations: int) -> Maximum:
     """EM from a start, which is overwritten; the result's states are ordered by volatility."""
     filtered, increments = np.empty((values.size, start.means.size)), np.empty(values.size)
@@ -320,9 +364,19 @@ def judged(found: Start, filtered: Array, converged: bool, values: Array) -> Hea
             )
         if weights[i] < SMALLEST_WEIGHT:
             return unhealthy("DEGENERATE_STATE", f"state {i} holds {weights[i]:.1f} observations: fewer states")
+        if i + 1 < found.means.size and spike(found, i):
+            return unhealthy(
+                "DEGENERATE_STATE", f"state {i} is a spike of nearly equal returns that does not last: take longer bars"
+            )
     if not converged:
         return unhealthy("NOT_CONVERGED", f"EM gained more than {TOLERANCE:g} still after {ITERATIONS} iterations")
     return HEALTHY
+
+
+def spike(found: Start, i: int) -> bool:
+    """Whether state i is far calmer than the next and left at once: prices that did not move, not a time of calm."""
+    calm = found.variances[i] < SPIKE_RATIO**2 * found.variances[i + 1]
+    return bool(calm and found.transition[i, i] < SPIKE_PERSISTENCE)
 
 
 def indistinct(found: Start) -> list[str]:

@@ -120,6 +120,7 @@ class RegimeStream:
         if self._active is None:
             return
         fitted, end = self._active.fit, at + values.size
+        values = fitted.observed(values)
         tails = np.empty(values.size)
         cpu.filter_on(
             values, fitted.transition, fitted.means, fitted.variances, self._probabilities,
@@ -192,7 +193,13 @@ def filtered(values: Array, fitted: HmmFit) -> Array:
     """Filtered probabilities (n, states) of values from the stationary distribution on."""
     probabilities, logliks = np.empty((values.size, fitted.states)), np.empty(values.size)
     cpu.forward_filter(
-        values, fitted.stationary, fitted.transition, fitted.means, fitted.variances, probabilities, logliks
+        fitted.observed(values),
+        fitted.stationary,
+        fitted.transition,
+        fitted.means,
+        fitted.variances,
+        probabilities,
+        logliks,
     )
     return probabilities
 

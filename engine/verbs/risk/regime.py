@@ -139,7 +139,7 @@ def result_of(
         "label_jumps": sum(version.label_jumps for version in versions),
         "published": timeline(returns, published),
         "settings": msgspec.structs.asdict(settings),
-        "notes": [*returns.notes, *refused(versions)],
+        "notes": [*returns.notes, *refused(versions), *unmoved(versions)],
     }
 
 
@@ -221,6 +221,7 @@ def version_row(version: "FitVersion", returns: "Panel") -> dict[str, Any]:
         "volatilities": fit.volatilities.tolist(),
         "means": fit.means.tolist(),
         "transition": fit.transition.tolist(),
+        "unmoved": list(fit.unmoved) if fit.unmoved else None,
         "label_jumps": version.label_jumps,
         "relabelled": version.relabelled,
     }
@@ -245,6 +246,17 @@ def refused(versions: "list[FitVersion]") -> list[str]:
     codes = ", ".join(sorted({version.fit.health.code for version in bad}))
     return [
         f"REFITS_REFUSED: {len(bad)} of {len(versions)} fits were not healthy ({codes}); the version before went on"
+    ]
+
+
+def unmoved(versions: "list[FitVersion]") -> list[str]:
+    """A note when fits took returns of prices that did not move as missing."""
+    count = sum(version.used and version.fit.unmoved is not None for version in versions)
+    if not count:
+        return []
+    return [
+        f"UNMOVED_PRICES: in {count} of {len(versions)} fits a state had collapsed on prices that did not move; those "
+        f"take such returns as missing, and so do the probabilities under them"
     ]
 
 

@@ -1,11 +1,13 @@
 """The fit of regimes against hmmlearn, scikit-learn and statsmodels, its symmetries, and its health."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.faults import Fault
+from models.panel import read_panel, returns_of
 from models.regimes import HmmFit, fit_hmm, fit_mixture, hidden_markov
 from tests.models.regimes.series import switching
 
@@ -134,6 +136,39 @@ def test_series_that_cannot_be_fitted_says_why(values: np.ndarray, code: str) ->
     assert not found.health.ok
     assert found.health.code == code
     assert found.notes[0].startswith(code)
+
+
+@pytest.mark.parametrize("near", [0.0, 1e-4], ids=["one value", "a tick to both sides"])
+def test_prices_that_did_not_move_are_taken_as_missing_when_a_state_collapses_on_them(near: float) -> None:
+    values, states = switching(4, 2_000, (0.008, 0.014), 0.99)
+    random = np.random.default_rng(4)
+    still = random.random(2_000) < 0.25
+    values[still] = near * random.integers(-1, 2, int(still.sum()))
+    found = fit_hmm(values)
+    assert found.health.ok
+    assert found.notes[0].startswith("UNMOVED_PRICES: a state collapsed on returns of nearly one value; ")
+    moved = ~np.isnan(found.observed(values))
+    assert found.n == moved.sum() < 2_000 - 100
+    assert still[~moved].all()  # only what did not move, and of that what the fit could not do with
+    np.testing.assert_allclose(found.volatilities, [values[moved & (states == i)].std() for i in (0, 1)], rtol=0.06)
+    assert min(found.persistence) > 0.95
+
+
+def test_a_spike_that_does_not_last_is_no_regime_and_a_peg_that_lasts_is_one() -> None:
+    even, variances = np.full(2, 0.5), np.array([0.005, 1.0])
+    fleeting, lasting = (np.array([[p, 1.0 - p], [0.02, 0.98]]) for p in (0.3, 0.95))
+    assert hidden_markov.spike(hidden_markov.Start(even, fleeting, np.zeros(2), variances), 0)
+    assert not hidden_markov.spike(hidden_markov.Start(even, lasting, np.zeros(2), variances), 0)
+    assert not hidden_markov.spike(hidden_markov.Start(even, fleeting, np.zeros(2), np.array([0.02, 1.0])), 0)
+
+
+@pytest.mark.parametrize("name", ["LTC_BTC", "XMR_BTC", "DASH_BTC"])
+def test_five_minute_closes_have_two_regimes_that_last(data: Path, name: str) -> None:
+    panel = returns_of(read_panel(data / "candles" / f"{name}-5m.feather", columns=["close"]), are_returns=False)
+    found = fit_hmm(panel.values[:1_000, 0], errors=False)
+    assert found.health.ok
+    assert found.notes[0].startswith("UNMOVED_PRICES")
+    assert min(found.persistence) > 0.9
 
 
 def test_states_that_hardly_differ_are_noted() -> None:

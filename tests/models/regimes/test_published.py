@@ -69,6 +69,23 @@ def test_planted_look_ahead_is_found(planted: Publisher, returns: np.ndarray) ->
         assert_published_values_stay(planted, returns)
 
 
+def test_prices_that_did_not_move_are_missing_for_the_filter_too_and_nothing_is_rewritten() -> None:
+    values = switching(4, 900)[0]
+    values[np.random.default_rng(4).random(900) < 0.25] = 0.0
+    settings = RegimeSettings(window=300, minimum=250, refit=50)
+    whole, versions = publish(values, settings)
+    assert any(version.fit.unmoved for version in versions)
+    assert all(version.used for version in versions)
+    early = publish(values[:600], settings)[0]
+    np.testing.assert_array_equal(early.probabilities, whole.probabilities[:600])
+    masked = [t for t in range(250, 900) if versions[whole.versions[t]].fit.unmoved and values[t] == 0.0]
+    assert masked
+    for t in masked:
+        fit = versions[whole.versions[t]].fit
+        if whole.versions[t - 1] == whole.versions[t]:  # the transition alone moves the probabilities
+            np.testing.assert_allclose(whole.probabilities[t], whole.probabilities[t - 1] @ fit.transition, atol=1e-12)
+
+
 def test_changed_future_changes_nothing_before_it(returns: np.ndarray) -> None:
     other = returns.copy()
     other[205:] *= -4.0
