@@ -7,6 +7,7 @@ import click
 from engine.verbs.output import json_option, progress, table
 
 if TYPE_CHECKING:
+    from kernels.device import Mode
     from models.dependence import DependenceFit
     from models.panel import Panel
     from models.regimes import HmmFit
@@ -32,6 +33,10 @@ MODELS = (*UNIVARIATE, "ccc", "dcc", "hmm")
     "--estimator", type=click.Choice(["two-step", "joint", "composite"]), help="ccc: joint, dcc: two-step by default."
 )
 @click.option("--states", type=int, default=2, show_default=True, help="Of the hidden Markov model.")
+@click.option(
+    "--gpu", type=click.Choice(["off", "auto", "require"]), default="off", show_default=True,
+    help="dcc, two-step or composite: search its dynamics on one.",
+)  # fmt: skip
 @click.option("--report", "report_to", type=click.Path(dir_okay=False), help="HTML report; runs/risk by default.")
 @json_option
 def fit(
@@ -45,6 +50,7 @@ def fit(
     errors: str,
     estimator: str | None,
     states: int,
+    gpu: "Mode",
     report_to: str | None,
     as_json: bool,
 ) -> None:
@@ -71,7 +77,7 @@ def fit(
             fitted, series = fit_regimes(panel, states), panel.names[0]
             result = regimes_result(fitted, series)
         else:
-            fitted, series = fit_correlation(panel, model, mean, estimator), ""
+            fitted, series = fit_correlation(panel, model, mean, estimator, gpu), ""
             result = correlation_result(fitted)
     result["notes"] = [*panel.notes, *result["notes"]]
     deliver(
@@ -87,7 +93,9 @@ def refuse(
     from engine.verbs.risk.idle_options import Use, refuse_idle
     from models.faults import Fault
 
-    refuse_idle(f"--model {model}", Use("states", model == "hmm", "--model hmm"))
+    refuse_idle(
+        f"--model {model}", Use("states", model == "hmm", "--model hmm"), Use("gpu", model == "dcc", "--model dcc")
+    )
     if more and not columns:
         raise Fault(f"{more[0]!r} is no option; name series with --column {more[0]}")
     if model in ("ccc", "dcc") and start not in (None, "benchmark"):
@@ -164,13 +172,15 @@ def place_of_series(panel: "Panel", model: str, mean: str | None, columns: tuple
     return folded.index(target.lower())
 
 
-def fit_correlation(panel: "Panel", model: str, mean: str | None, estimator: str | None) -> "DependenceFit":
+def fit_correlation(
+    panel: "Panel", model: str, mean: str | None, estimator: str | None, gpu: "Mode"
+) -> "DependenceFit":
     from models.dependence import fit_ccc, fit_dcc
 
     words: dict[str, Any] = {"names": panel.names, "mean": mean or "constant"}
     if model == "ccc":
         return fit_ccc(panel.values, estimator=estimator or "joint", **words)
-    return fit_dcc(panel.values, estimator=estimator or "two-step", **words)
+    return fit_dcc(panel.values, estimator=estimator or "two-step", device=gpu, **words)
 
 
 def fit_regimes(panel: "Panel", states: int) -> "HmmFit":

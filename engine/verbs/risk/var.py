@@ -36,6 +36,13 @@ METHODS = ("historical", "parametric", "parametric-t", "cornish-fisher", "filter
 @click.option("--margins", type=click.Choice(["t", "empirical"]), default="t", show_default=True, help="monte-carlo")
 @click.option("--jumps", is_flag=True, help="monte-carlo: Merton jumps estimated from each series.")
 @click.option(
+    "--gpu",
+    type=click.Choice(["off", "auto", "require"]),
+    default="off",
+    show_default=True,
+    help="Make the paths on one.",
+)
+@click.option(
     "--liquidity", "liquidity_path", type=click.Path(dir_okay=False), help="CSV instrument,spread,...: cost of leaving."
 )
 @json_option
@@ -91,7 +98,7 @@ def refuse_unused(method: str, level: float, window: int | None) -> None:
     simulated, drawn = method in ("filtered", "monte-carlo"), method == "monte-carlo"
     refuse_idle(
         f"--method {method}",
-        *(Use(name, simulated, "filtered and monte-carlo") for name in ("paths", "seed")),
+        *(Use(name, simulated, "filtered and monte-carlo") for name in ("paths", "seed", "gpu")),
         *(Use(name, drawn, "monte-carlo") for name in ("copula", "margins", "jumps")),
     )
     if method == "historical" and window is not None and window < least_scenarios(level):
@@ -132,7 +139,7 @@ def measured(
         errors: Any = {"parametric": "normal", "parametric-t": "t"}.get(method, method)
         return parametric_var(values, exposures, level=level, horizon=horizon, errors=errors)
     shared: dict[str, Any] = {"level": level, "horizon": horizon, "names": held.names}
-    shared |= {"paths": simulation["paths"], "seed": simulation["seed"]}
+    shared |= {"paths": simulation["paths"], "seed": simulation["seed"], "device": simulation["gpu"]}
     if method == "filtered":
         return filtered_var(values, exposures, **shared)
     jumps, notes = fit_jumps(values, held.names) if simulation["jumps"] else (None, ())
