@@ -2,9 +2,10 @@
 
     python -m benchmarks.gpu gpu-test|gpu-bench [--require]
 
-gpu-test runs the contract tests of the GPU kernels (GPU = CPU = reference). gpu-bench times CPU and GPU, prints one
-table and writes benchmarks/results/gpu-<name>.json. Without a GPU both say that nothing was run: exit 0; with --require
-1. A failed test, or losses that differ, end with 1.
+gpu-test runs the contract tests of the GPU kernels (GPU = CPU = reference). gpu-bench times scenarios, volatility fits
+and dynamic correlation on CPU and GPU, prints a table of each with the size at which the GPU wins, and writes
+benchmarks/results/gpu-<name>.json. Without a GPU both say that nothing was run: exit 0; with --require 1. A failed
+test, or answers that differ, end with 1.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from kernels.device import Gpu, GpuMissing, describe, gpu
 
@@ -32,23 +34,33 @@ def run_tests() -> int:
 
 
 def run_bench(found: Gpu, folder: Path = RESULTS) -> int:
-    """Times, prints, writes. Raises GpuMissing when CuPy is missing."""
-    from benchmarks import gpu_scenarios
+    """Times, prints, writes after each part. Raises GpuMissing when CuPy is missing."""
+    from benchmarks import gpu_dependence, gpu_scenarios, gpu_volatility
 
-    done = gpu_scenarios.rows()
-    print(f"{found.name}; {os.cpu_count()} CPU threads, {platform.machine()}\n{gpu_scenarios.table(done)}")
-    sizes = dict.fromkeys(row.assets for row in done)
-    document = {
+    parts: tuple[tuple[str, Any, str], ...] = (  # name, module, what of a row has a crossover of its own
+        ("scenarios", gpu_scenarios, "assets"),
+        ("garch", gpu_volatility, "what"),
+        ("dcc", gpu_dependence, "likelihood"),
+    )
+    print(f"{found.name}; {os.cpu_count()} CPU threads, {platform.machine()}")
+    document: dict[str, Any] = {
         "gpu": dataclasses.asdict(found),
         "cpu_threads": len(os.sched_getaffinity(0)),
-        "scenarios": [dataclasses.asdict(row) | {"ratio": row.ratio} for row in done],
-        "crossover_paths": {str(assets): gpu_scenarios.crossover(done, assets) for assets in sizes},
+        "crossover": {},
     }
     target = folder / f"gpu-{slug(found.name)}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(document, indent=1) + "\n")
+    same = True
+    for name, module, kind in parts:
+        done = module.rows()
+        print(f"\n{name}\n{module.table(done)}", flush=True)
+        document[name] = [dataclasses.asdict(row) | {"ratio": row.ratio} for row in done]
+        kinds = dict.fromkeys(getattr(row, kind) for row in done)
+        document["crossover"][name] = {str(each): module.crossover(done, each) for each in kinds}
+        target.write_text(json.dumps(document, indent=1) + "\n")
+        same = same and all(row.same for row in done)
     print(f"written to benchmarks/results/{target.name}")
-    return 0 if all(row.same for row in done) else 1
+    return 0 if same else 1
 
 
 def slug(name: str) -> str:

@@ -1,10 +1,16 @@
 """What `make gpu-test` and `make gpu-bench` say without a GPU, and the crossover table on rows made up here."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from benchmarks import gpu as command
+from benchmarks import gpu_dependence, gpu_scenarios, gpu_volatility
+from benchmarks.gpu_dependence import Row as DependenceRow
 from benchmarks.gpu_scenarios import Row, crossover, table
-from kernels.device import probe
+from benchmarks.gpu_volatility import Row as VolatilityRow
+from kernels.device import Gpu, probe
 
 ROWS = [
     Row(10_000, 10, 1.0, 2.0, True),
@@ -38,3 +44,24 @@ def test_table_names_the_crossover_and_what_differs() -> None:
 
 def test_result_file_is_named_after_the_gpu() -> None:
     assert command.slug("NVIDIA GeForce RTX 4090 (Laptop)") == "nvidia-geforce-rtx-4090-laptop"
+
+
+def test_one_file_holds_every_part_and_its_crossovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits, dynamics = [VolatilityRow("garch", 64, 2_500, 2.0, 1.0, True)], [DependenceRow("all", 5, 9, 1.0, 2.0, True)]
+    for module, made in ((gpu_scenarios, ROWS[:3]), (gpu_volatility, fits), (gpu_dependence, dynamics)):
+        monkeypatch.setattr(module, "rows", lambda made=made: made)
+    assert command.run_bench(Gpu("Made up", (9, 0), 1, (13, 0)), tmp_path) == 0
+    assert "garch: the GPU wins from 64 series" in capsys.readouterr().out
+    document = json.loads((tmp_path / "gpu-made-up.json").read_text())
+    assert document["crossover"] == {"scenarios": {"10": 100_000}, "garch": {"garch": 64}, "dcc": {"all": None}}
+    assert [document[part][0]["ratio"] for part in ("scenarios", "garch", "dcc")] == [0.5, 2.0, 0.5]
+    assert document["gpu"]["name"] == "Made up"
+
+
+def test_answers_that_differ_end_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (gpu_volatility, gpu_dependence):
+        monkeypatch.setattr(module, "rows", list)
+    monkeypatch.setattr(gpu_scenarios, "rows", lambda: ROWS)
+    assert command.run_bench(Gpu("Made up", (9, 0), 1, (13, 0)), tmp_path) == 1
