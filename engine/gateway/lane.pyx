@@ -139,7 +139,7 @@ cdef class OrderLane:
         return self._records[self._at : self._at + 2]
 
     def sent(self):
-        """Of the last `pass_on`: [(records, request id, time of the send, steady ns), ...]; valid as long as records."""
+        """Of the last `pass_on`: [(records, request id, time of the send, steady ns), ...]; valid as records are."""
         return [
             (self._records[at : at + 2], self._request_ids[at // 2], self._called_ns[at // 2])
             for at in range(self._sent_from, self._at, 2)

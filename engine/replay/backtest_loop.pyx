@@ -74,6 +74,7 @@ cdef class BacktestLoop:
     cdef int64_t next_time_ns
     cdef int64_t next_sample_ns
     cdef public int64_t pause_at_ns       # `run` returns before the first record of the tape that is not earlier
+    cdef readonly bint paused             # everything before `pause_at_ns` is done: it is that time now
     cdef readonly int64_t now_ns
     cdef int64_t times                    # TIME messages made
     cdef int64_t told                     # records that came from beside the tape
@@ -147,11 +148,6 @@ cdef class BacktestLoop:
         return position
 
     @property
-    def paused(self):
-        """Whether everything before `pause_at_ns` is done: it is that time now."""
-        return self.now_ns == self.pause_at_ns
-
-    @property
     def nearly_full(self):
         """Whether the buffers must be read before anything else is taken."""
         return self._nearly_full()
@@ -218,6 +214,7 @@ cdef class BacktestLoop:
     cdef int64_t _run(self, const Message *tape, int64_t start, int64_t count) noexcept nogil:
         cdef int64_t i = start, size
         cdef const Message *message
+        self.paused = False
         while i < count:
             message = tape + i
             if self.next_time_ns < 0:
@@ -226,7 +223,8 @@ cdef class BacktestLoop:
             if message.receive_time_ns >= self.pause_at_ns:
                 if self._events_until(self.pause_at_ns) < 0:
                     return -1
-                if not self._nearly_full():
+                self.paused = not self._nearly_full()
+                if self.paused:
                     self.now_ns = self.pause_at_ns
                 return i
             if self._events_until(message.receive_time_ns) < 0:

@@ -36,8 +36,8 @@ def write_backtest_report(outcome: Backtest, path: Path) -> None:
         subtitle=f"{names} · {period(outcome.coverage)}",
         badge="BACKTEST",
         facts=[
-            ("Assumed", outcome.assumptions[:1].upper() + outcome.assumptions[1:]),
-            ("Risk", result["risk_results"]["sentence"].capitalize().replace("cvar", "CVaR")),
+            ("Assumed", sentence_of(outcome.assumptions)),
+            ("Risk", sentence_of(result["risk_results"]["sentence"])),
             ("Data", f"{result['messages']:,} market data records over {duration(span_s)}"),
             ("Outputs", f"SHA-256 {result['outputs_sha256']}"),
         ],
@@ -54,6 +54,10 @@ def write_backtest_report(outcome: Backtest, path: Path) -> None:
         footer=f"Bot4 backtest · {result['messages_per_s']:,.0f} records a second · written {now()}",
     )
     write_page(page, path)
+
+
+def sentence_of(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def write_run_report(folder: Path, result: dict[str, Any], path: Path) -> None:

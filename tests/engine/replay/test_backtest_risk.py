@@ -120,21 +120,24 @@ def test_risk_with_the_risk_process_switched_off_is_a_mistake_told_in_one_line(d
 
 
 def test_pause_comes_before_the_first_record_that_is_not_earlier_and_costs_none(data: Path, tmp_path: Path) -> None:
-    """Paused every 7 ms and told nothing, a backtest is the one that never paused."""
+    """Paused every 7 ms and told nothing, a backtest is the one that paused once."""
+    pauses: dict[int, int] = {}
 
-    class Silent:
-        def look(self, loop: BacktestLoop, make_room: Any) -> None:
-            assert loop.paused
-            loop.pause_at_ns = loop.now_ns + 7_000_000
+    def paused_every(step_ns: int) -> dict[str, Any]:
+        class Silent:
+            def look(self, loop: BacktestLoop, make_room: Any) -> None:
+                pauses[step_ns] = pauses.get(step_ns, 0) + 1
+                loop.pause_at_ns = loop.now_ns + step_ns
 
-        def told(self) -> dict[str, Any]:
-            return {}
+            def told(self) -> dict[str, Any]:
+                return {}
 
-    paths = [data / "binance_ws" / PATHS[0]]
-    config = msgspec.structs.replace(Config(), risk=msgspec.structs.replace(Config().risk, cvar_quote=0))
-    plain = backtest(paths, "market_maker", config, cache=tmp_path).result
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BacktestRisk", lambda *_: Silent())
-        paused = backtest(paths, "market_maker", config, cache=tmp_path, risk=True).result
-    assert paused["messages"] == plain["messages"]
-    assert paused["outputs_sha256"] == plain["outputs_sha256"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "BacktestRisk", lambda *_: Silent())
+            paths = [data / "binance_ws" / PATHS[0]]
+            return backtest(paths, "market_maker", Config(), cache=tmp_path, risk=True).result
+
+    often, once = paused_every(7_000_000), paused_every(1 << 61)
+    assert (pauses[7_000_000] > 40_000, pauses[1 << 61]) == (True, 1)
+    assert often["messages"] == once["messages"]
+    assert often["outputs_sha256"] == once["outputs_sha256"]

@@ -39,6 +39,7 @@ def outcome(filled: np.ndarray[Any, Any], refusals: dict[str, int]) -> Backtest:
     result: dict[str, Any] = {
         "messages": 10, "messages_per_s": 1.0, "orders": 3, "fills": len(filled), "pnl": 1.5, "fees": 0.5,
         "max_drawdown": 0.0, "refusals": refusals, "outputs_sha256": "ab" * 32, "strategy": "<b>mine</b>",
+        "risk_results": {"judged": False, "sentence": "orders were not judged by pre-trade CVaR"},
         "strategies_failed": {}, "instruments": {"BTCUSDT.BINANCE": {"gaps": 2}},
     }  # fmt: skip
     coverage = [{"name": "BTCUSDT.BINANCE", "kinds": {"LEVEL": 10}, "first_ns": 10**18, "last_ns": 10**18 + 10**9}]
