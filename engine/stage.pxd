@@ -1,6 +1,6 @@
 # The contract of a stage: what it is given, may read, and may say. Stages know this file and no other stage.
-from libc.stdint cimport int64_t, uint64_t, uint32_t
-from ipc.message cimport Message, KIND_FUNDING, FLAG_LAST, FLAG_MORE
+from libc.stdint cimport int64_t, uint16_t, uint64_t, uint32_t
+from ipc.message cimport FLAG_LAST, FLAG_MORE, KIND_FUNDING, KIND_REFUSAL, Message, SOURCE_CORE, SOURCE_SHIFT
 
 cdef enum:
     BOOK_DEPTH = 10          # levels a side in a view
@@ -29,6 +29,22 @@ cdef inline Message *emit(Outbox *outbox, int64_t records) noexcept nogil:
     slot = outbox.messages + outbox.count
     outbox.count += records
     return slot
+
+cdef inline void emit_refusal(
+    Outbox *outbox, const Message *cause, int64_t order_id, int64_t code, int64_t observed, int64_t limit
+) noexcept nogil:
+    """A REFUSAL of one record, with the times and the instrument of what it refuses; order_id 0: of no order."""
+    cdef Message *refusal = emit(outbox, 1)
+    if refusal == NULL:
+        return
+    refusal[0] = cause[0]
+    refusal.sequence = 0
+    refusal.kind = KIND_REFUSAL
+    refusal.flags = <uint16_t> (SOURCE_CORE << SOURCE_SHIFT)
+    refusal.order_id = order_id
+    refusal.quantity_lots = observed
+    refusal.price_ticks = limit
+    refusal.extra = code
 
 # A message of two records (ORDER kinds, REPORT, QUOTE) is contiguous: message[1] is its DETAIL.
 # Returns 0, or a fault code: the loop then stops at once and says which stage and record.

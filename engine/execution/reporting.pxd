@@ -1,15 +1,15 @@
 # What the venue says: from a REPORT to an event of one order, a fill booked once, and the ReportView that the strategy
 # reads.
-from libc.stdint cimport int64_t, uint16_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 from ipc.message cimport (
-    Message, ReportDetail, FLAG_MORE, KIND_REFUSAL, SIDE_BID, SOURCE_CORE, SOURCE_SHIFT, REPORT_KIND_ACCEPTED,
+    Message, ReportDetail, FLAG_MORE, SIDE_BID, REPORT_KIND_ACCEPTED,
     REPORT_KIND_FILL, REPORT_KIND_CANCELLED, REPORT_KIND_REPLACED, REPORT_KIND_REJECTED, REPORT_KIND_CANCEL_REJECTED,
     REPORT_KIND_EXPIRED, REPORT_KIND_UNKNOWN, REPORT_KIND_NOT_FOUND, REFUSAL_NONE, REFUSAL_ARITHMETIC_OVERFLOW,
     REFUSAL_ORDER_UNKNOWN, REFUSAL_PRICE_NOT_TICK, REFUSAL_QUANTITY_ZERO, REFUSAL_VENUE_DISCONNECTED,
     REFUSAL_VENUE_TIMEOUT, REFUSAL_VENUE_UNKNOWN_ORDER,
 )
-from engine.stage cimport AccountView, Outbox, emit
+from engine.stage cimport AccountView, Outbox, emit_refusal
 from engine.execution.desk cimport (
     Desk, EVENT_ACCEPTED, EVENT_PARTLY_FILLED, EVENT_FILLED, EVENT_CANCELLED, EVENT_REPLACED, EVENT_REJECTED,
     EVENT_CANCEL_REJECTED, EVENT_EXPIRED, EVENT_IN_DOUBT, EVENT_NOT_FOUND, EVENT_REPLACE_REFUSED, EVENTS,
@@ -46,18 +46,9 @@ cdef inline int64_t event_of(int64_t kind, int64_t code) noexcept nogil:
 cdef inline void refuse(
     Desk *desk, const Message *cause, int64_t code, int64_t observed, Outbox *outbox
 ) noexcept nogil:
-    """A REFUSAL of one record: this report was not applied, or not wholly."""
-    cdef Message *refusal = emit(outbox, 1)
+    """This report was not applied, or not wholly."""
     desk.state.refused += 1
-    if refusal == NULL:
-        return
-    refusal[0] = cause[0]
-    refusal.sequence = 0
-    refusal.kind = KIND_REFUSAL
-    refusal.flags = <uint16_t> (SOURCE_CORE << SOURCE_SHIFT)
-    refusal.price_ticks = 0
-    refusal.quantity_lots = observed
-    refusal.extra = code
+    emit_refusal(outbox, cause, cause.order_id, code, observed, 0)
 
 cdef inline void book(AccountView *account, const Balance *balance, const Message *fill) noexcept nogil:
     put_balance(account, balance)

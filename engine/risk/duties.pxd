@@ -1,12 +1,11 @@
 # What risk does beside judging orders: it keeps time and watches losses and the age of results, and takes commands,
 # limits and results.
-from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from ipc.message cimport (
-    COMMAND_FLATTEN, COMMAND_HALT, COMMAND_RESUME, COMMAND_STOP, KIND_REFUSAL, Message, REFUSAL_DAILY_LOSS,
-    REFUSAL_DRAWDOWN_HARD, REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE, REFUSAL_RISK_RESULT_INVALID,
-    REFUSAL_RISK_STALE, SOURCE_CORE, SOURCE_SHIFT,
+    COMMAND_FLATTEN, COMMAND_HALT, COMMAND_RESUME, COMMAND_STOP, Message, REFUSAL_DAILY_LOSS, REFUSAL_DRAWDOWN_HARD,
+    REFUSAL_KILL_SWITCH, REFUSAL_LIMIT_IMPOSSIBLE, REFUSAL_NONE, REFUSAL_RISK_RESULT_INVALID, REFUSAL_RISK_STALE,
 )
-from engine.stage cimport Outbox, emit
+from engine.stage cimport Outbox, emit_refusal
 from engine.risk.checks cimport loss_atoms, loss_limit_atoms
 from engine.risk.desk cimport (
     Desk, LIMIT_CANCEL_BURST, LIMIT_CANCEL_RATE_PER_S, LIMIT_COUNT, LIMIT_CVAR_ATOMS, LIMIT_ORDER_BURST,
@@ -29,19 +28,9 @@ cdef extern from *:
 cdef inline void announce(
     Desk *desk, const Message *cause, int64_t code, int64_t observed, int64_t limit, Outbox *outbox
 ) noexcept nogil:
-    """A REFUSAL of one record that belongs to no order."""
-    cdef Message *refusal = emit(outbox, 1)
+    """A refusal that belongs to no order."""
     desk.view.refused[code] += 1
-    if refusal == NULL:
-        return
-    refusal[0] = cause[0]
-    refusal.sequence = 0
-    refusal.kind = KIND_REFUSAL
-    refusal.flags = <uint16_t> (SOURCE_CORE << SOURCE_SHIFT)
-    refusal.order_id = 0
-    refusal.quantity_lots = observed
-    refusal.price_ticks = limit
-    refusal.extra = code
+    emit_refusal(outbox, cause, 0, code, observed, limit)
 
 cdef inline void keep_time(Desk *desk, int64_t time_ns) noexcept nogil:
     """Core time goes only forward; past 00:00 UTC the daily figures start anew (the kill switch stays as it is)."""
