@@ -97,11 +97,8 @@ def fit_correlation(
     return CorrelationFit(
         estimator=estimator,
         names=labels,
-        parameters={key: float(value) for key, value in zip(keys, found.parameters, strict=True)},
-        standard_errors={
-            kind: {key: float(value) for key, value in zip(keys, values, strict=True)}
-            for kind, values in errors.items()
-        },
+        parameters=dict(zip(keys, found.parameters.tolist(), strict=True)),
+        standard_errors={kind: dict(zip(keys, values.tolist(), strict=True)) for kind, values in errors.items()},
         loglik=loglik,
         converged=found.converged,
         persistence=found.persistence,

@@ -74,32 +74,6 @@ class Stream:
 def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4) -> tuple[Any, Any]:
     """What `cuda.library` gives: a CuPy of one stream, `cupy.stream`, and a module of the library's kernels."""
     stream = Stream()
-
-    def empty(shape: Any, dtype: Any = np.float64) -> np.ndarray:
-        return np.full(shape, np.nan if dtype is np.float64 else -1, dtype).view(OnDevice)
-
-    def function(name: str) -> Any:
-        def launch(blocks: tuple[int], threads: tuple[int], arguments: tuple[Any, ...]) -> None:
-            for each in arguments:
-                if isinstance(each, np.ndarray) and not isinstance(each, OnDevice):
-                    raise TypeError(f"{name} was given host memory")
-
-            def run() -> None:
-                run_on_host(getattr(library, f"{name}_on_host"), blocks[0], threads[0], arguments)
-
-            stream.captured.append(run) if stream.captured is not None else run()
-
-        return launch
-
-    def copy(target: int, source: int, size: int, kind: int, pointer: int) -> None:
-        if kind not in (1, 2) or pointer != stream.ptr:
-            raise ValueError(f"memcpyAsync of kind {kind} on stream {pointer}")
-
-        def run() -> None:
-            memmove(target, source, size)
-
-        stream.captured.append(run) if stream.captured is not None else run()
-
     device = SimpleNamespace(attributes={"MultiProcessorCount": multiprocessors})
     cupy = SimpleNamespace(
         stream=stream,
@@ -115,10 +89,48 @@ def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4)
             alloc_pinned_memory=bytearray,
             runtime=SimpleNamespace(
                 memGetInfo=lambda: (free_bytes, free_bytes),
-                memcpyAsync=copy,
+                memcpyAsync=copies_of(stream),
                 memcpyHostToDevice=1,
                 memcpyDeviceToHost=2,
             ),
         ),
     )
-    return cupy, SimpleNamespace(get_function=function)
+    return cupy, module_of(library, stream)
+
+
+def module_of(library: CDLL, stream: Stream) -> Any:
+    """A module of the library's kernels, each run on the host when it is launched, or when its graph is."""
+
+    def function(name: str) -> Any:
+        def launch(blocks: tuple[int], threads: tuple[int], arguments: tuple[Any, ...]) -> None:
+            for each in arguments:
+                if isinstance(each, np.ndarray) and not isinstance(each, OnDevice):
+                    raise TypeError(f"{name} was given host memory")
+
+            def run() -> None:
+                run_on_host(getattr(library, f"{name}_on_host"), blocks[0], threads[0], arguments)
+
+            stream.captured.append(run) if stream.captured is not None else run()
+
+        return launch
+
+    return SimpleNamespace(get_function=function)
+
+
+def copies_of(stream: Stream) -> Callable[[int, int, int, int, int], None]:
+    """cudaMemcpyAsync, made when it is called, or when its graph is launched."""
+
+    def copy(target: int, source: int, size: int, kind: int, pointer: int) -> None:
+        if kind not in (1, 2) or pointer != stream.ptr:
+            raise ValueError(f"memcpyAsync of kind {kind} on stream {pointer}")
+
+        def run() -> None:
+            memmove(target, source, size)
+
+        stream.captured.append(run) if stream.captured is not None else run()
+
+    return copy
+
+
+def empty(shape: Any, dtype: Any = np.float64) -> np.ndarray:
+    return np.full(shape, np.nan if dtype is np.float64 else -1, dtype).view(OnDevice)
