@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 
 STARTS = 3  # beside the fit before
 SHORTEST_BARS = 10.0  # that every state lasts on average
+EVIDENCE = 10.0  # of BIC, for another number of states
 DOUBT = 0.1  # probability below which the regime of before is left
 
 
@@ -70,17 +71,20 @@ def weights_of(returns: Array) -> Array:
 
 
 def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) -> RegimeFit:
-    """HMM of the series of returns (m, n): of as many states, up to `states`, as are regimes.
+    """HMM of the series of returns (m, n), of two or more states up to `states`: of as many as BIC says are regimes.
 
-    Where not even two are, `before` goes on, with a note.
+    Another number of states than that of `before` needs very strong evidence, a difference of 10 (Kass and Raftery
+    1995, JASA 90). Where not even two states are regimes, `before` goes on, with a note.
     """
     weights = weights_of(returns)
-    series, warm, why = returns @ weights, None if before is None else before.fit, ""
-    for count in range(states, 1, -1):
-        found = fit_hmm(series, count, seed=seed, starts=STARTS, warm=warm, errors=False)
-        why = no_regimes(found)
-        if not why:
-            break
+    series, warm = returns @ weights, None if before is None else before.fit
+    fits = [fit_hmm(series, n, seed=seed, starts=STARTS, warm=warm, errors=False) for n in range(2, states + 1)]
+    why = no_regimes(fits[0])
+    usable = [fit for fit in fits if not no_regimes(fit)]
+    if usable:
+        why = ""
+        now = warm.states if warm is not None else 0
+        found = min(usable, key=lambda fit: bic(fit) - EVIDENCE * (fit.states == now))
     if why and before is None:
         return RegimeFit(None, False, 0, (f"REGIME_BAND: no hidden Markov model yet: {why}",))
     if why:
@@ -93,6 +97,11 @@ def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) ->
     jumps = label_jumps(Regime(before.version, before.fit, before.weights, returns).filtered, regime.filtered)
     notes = (f"LABEL_JUMPS: {jumps} states moved in the order by volatility",) if jumps else ()
     return RegimeFit(regime, True, jumps, notes)
+
+
+def bic(fit: HmmFit) -> float:
+    """Schwarz (1978): means, volatilities and the free part of the transition."""
+    return fit.states * (fit.states + 1) * float(np.log(fit.n)) - 2.0 * fit.loglik
 
 
 def no_regimes(found: HmmFit) -> str:
