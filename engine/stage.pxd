@@ -206,7 +206,8 @@ cdef struct ResultView:           # row per instrument: what the risk process pu
     double marginal
     double long_loss
     double short_loss
-    double correlation
+    double correlation            # with all else that is held
+    double rest_atoms             # value of this instrument that all else that is held amounts to; below 0: is short
 
 cdef struct SizingView:           # row per strategy: how its last new or replacing order was sized
     int64_t sized                 # orders of this strategy so far

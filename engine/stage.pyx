@@ -63,7 +63,7 @@ RISK_VIEW = np.dtype(
 )
 RESULT_VIEW = np.dtype(
     [(name, "<i8") for name in ("version", "time_ns", "reference_lots", "reference_half_ticks")]
-    + [(name, "<f8") for name in ("volatility", "marginal", "long_loss", "short_loss", "correlation")]
+    + [(name, "<f8") for name in ("volatility", "marginal", "long_loss", "short_loss", "correlation", "rest_atoms")]
 )
 SIZING_VIEW = np.dtype(
     [(name, "<i8") for name in (

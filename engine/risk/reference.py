@@ -22,6 +22,16 @@ _BITS_62 = 1 << 62
 _BITS_61 = 1 << 61
 
 
+def rest_atoms(losses: np.ndarray[Any, Any], held_atoms: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Value of each instrument that all else that is held amounts to: the slope of the rest's losses on its own.
+
+    losses (n, scenarios): of a unit of value held long; held_atoms (n,).
+    """
+    covariance = np.cov(losses)
+    rest = (covariance @ held_atoms) / np.diag(covariance) - held_atoms
+    return np.asarray(rest)
+
+
 @dataclass(frozen=True)
 class SizedOrder:
     instrument: int

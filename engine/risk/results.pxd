@@ -15,6 +15,7 @@ from engine.risk.guards cimport ONE_E6, scale_limits, scale_of_results, set_caps
 from kernels.elementary cimport from_bits
 from kernels.exposure.book cimport CvarRow, begin, place
 from kernels.exposure.bounds cimport agree, is_number
+from kernels.exposure.tail cimport move
 
 cdef enum ResultFault:         # what a RISK_RESULT_INVALID says it observed
     RESULT_COMPLETE = 0
@@ -41,6 +42,28 @@ cdef inline double atoms_of(const InstrumentRisk *instrument, int64_t lots, int6
     if lots == 0:
         return 0.0
     return <double> lots * <double> half_ticks * (<double> instrument.numerator / <double> instrument.denominator)
+
+cdef inline double held_atoms(const Desk *desk, int64_t index) noexcept nogil:
+    """Value held of an instrument, at its mid of now; 0 where it cannot be valued."""
+    cdef const InstrumentRisk *instrument = desk.instruments + index
+    if instrument.denominator == 0:
+        return 0.0
+    return atoms_of(instrument, instrument.position_lots, instrument.reference_half_ticks)
+
+cdef inline double slope(const double *losses, const double *book, double own_atoms, int64_t count) noexcept nogil:
+    """Of the losses of the book without what is held of one instrument, on the losses of a unit of that instrument:
+    their covariance over its variance; 0 where it does not vary."""
+    cdef double mean = 0.0, of_rest = 0.0, variance = 0.0, covariance = 0.0
+    cdef int64_t s
+    for s in range(count):
+        mean += losses[s]
+        of_rest += book[s] - own_atoms * losses[s]
+    mean /= <double> count
+    of_rest /= <double> count
+    for s in range(count):
+        variance += (losses[s] - mean) * (losses[s] - mean)
+        covariance += (losses[s] - mean) * (book[s] - own_atoms * losses[s] - of_rest)
+    return covariance / variance if variance > 0.0 else 0.0
 
 # -- COMMANDS --
 
@@ -215,6 +238,21 @@ cdef inline void show(Desk *desk) noexcept nogil:
     view.quality_e6 = <int64_t> (batch.values[RISK_VALUE_QUALITY] * ONE_E6)
     view.scale_e6 = scale_of_results(desk)
 
+cdef inline void weigh_rest(Desk *desk) noexcept nogil:
+    """`rest_atoms` of every instrument, for sizing: the value of it that all else that is held now amounts to, in the
+    scenarios that count. The scratch of the CVaR book holds the losses of everything."""
+    cdef double *book = desk.cvar.candidates
+    cdef int64_t index, count = desk.cvar.scenarios
+    cdef double held, rest
+    memset(book, 0, count * sizeof(double))
+    for index in range(desk.instrument_count):
+        held = held_atoms(desk, index)
+        if held != 0.0:
+            move(book, desk.cvar.losses + index * count, held, held, count)
+    for index in range(desk.instrument_count):
+        rest = slope(desk.cvar.losses + index * count, book, held_atoms(desk, index), count)
+        desk.results[index].rest_atoms = rest if fabs(rest) < 1e18 else 0.0
+
 cdef inline void switch_results(Desk *desk) noexcept nogil:
     """The pending batch is the one that counts from here on."""
     cdef Batch *batch = desk.batch
@@ -226,6 +264,7 @@ cdef inline void switch_results(Desk *desk) noexcept nogil:
         desk.results[index].version = batch.version
         desk.results[index].time_ns = batch.time_ns
         desk.largest[index] = desk.pending[index].largest
+    weigh_rest(desk)
     show(desk)
     scale_limits(desk)
     desk.state.stale_told = 0

@@ -43,6 +43,7 @@ cdef struct Bet:                   # what one order's size is decided from
     double lot_atoms
     double venue_atoms             # what all else at the venue, and everywhere, may be worth at its worst
     double gross_atoms
+    double rest_lots               # of this instrument, that all else amounts to: below 0 is short
 
 # -- QUERIES --
 
@@ -79,6 +80,13 @@ cdef inline double room(double cap_atoms, double taken_atoms, double lots, doubl
         return 1.0
     return at_most_one(left / (lots * lot_atoms)) if left > 0.0 else 0.0
 
+cdef inline double beside(double alone_lots, double rest_lots) noexcept nogil:
+    """Joint over stand-alone Kelly, the rest of the book as it is: (alone - rest) / alone. A rest that would hedge the
+    position makes it no larger, for it may be gone before."""
+    if alone_lots <= 0.0 or rest_lots <= 0.0:
+        return 1.0
+    return (alone_lots - rest_lots) / alone_lots if rest_lots < alone_lots else 0.0
+
 cdef inline double gross_cap_atoms(const KellyRule *rule, const RiskView *risk, double equity) noexcept nogil:
     """The rule's own, or what risk has left of its gross limit, leverage and caution, if that is less."""
     cdef double own = rule.gross_share * equity
@@ -93,8 +101,8 @@ cdef inline void size_bet(
     """The position on the order's side into the row: raw, every term, target_lots; 0 without an edge that pays."""
     cdef double edge = bet.side * bet.forecast_bp * 1e-4, cost = cost_of(rule, bet), lot = bet.lot_atoms, lots
     cdef double variance = result.volatility * result.volatility, equity = <double> risk.equity_atoms
-    cdef double correlation = bet.side * result.correlation
-    if not lot > 0.0 or not equity > 0.0 or not variance >= 0.0 or not fabs(correlation) <= 1.000001:
+    cdef double surviving = (edge - cost) / edge if edge > cost else 0.0
+    if not lot > 0.0 or not equity > 0.0 or not variance >= 0.0 or not fabs(bet.rest_lots) < 1e18:
         put_nothing(row)
         return
     if variance < rule.minimum_variance_per_s:
@@ -102,8 +110,8 @@ cdef inline void size_bet(
     row.raw = lots = edge / (variance * rule.horizon_s) * (equity / lot)
     lots = put(row, TERM_ESTIMATION, bet.belief, lots)
     lots = put(row, TERM_FRACTION, rule.fraction, lots)
-    lots = put(row, TERM_CORRELATION, 1.0 - at_most_one(correlation) if correlation > 0.0 else 1.0, lots)
-    lots = put(row, TERM_COSTS, (edge - cost) / edge if edge > cost else 0.0, lots)
+    lots = put(row, TERM_CORRELATION, beside(lots * surviving, bet.side * bet.rest_lots), lots)
+    lots = put(row, TERM_COSTS, surviving, lots)
     lots = put(row, TERM_VOLATILITY_TARGET, at_most_one(rule.target_risk_atoms / (sqrt(variance) * (lots * lot)))
                if rule.target_risk_atoms > 0.0 and lots > 0.0 else 1.0, lots)
     lots = put(row, TERM_DRAWDOWN, drawdown_term(risk), lots)

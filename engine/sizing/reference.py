@@ -60,7 +60,7 @@ class Bet:
     forecast_bp: float
     belief: float
     volatility: float  # of the log return over one second
-    correlation: float  # with all else that is held
+    rest_lots: float  # of the instrument, that all else that is held amounts to; below 0 is short
     equity_atoms: int
     peak_equity_atoms: int
     soft_bp: int
@@ -80,18 +80,16 @@ def kelly_chain(bet: Bet, settings: SizingSettings) -> Chain | None:
 
     Kelly (1956); continuous: Thorp (2006), equation 7.
     """
-    if not (
-        bet.lot_atoms > 0.0 and bet.equity_atoms > 0 and bet.volatility >= 0.0 and abs(bet.correlation) <= 1.000001
-    ):
+    if not (bet.lot_atoms > 0.0 and bet.equity_atoms > 0 and bet.volatility >= 0.0 and abs(bet.rest_lots) < 1e18):
         return None
     edge, cost = bet.side * bet.forecast_bp * 1e-4, cost_of(bet, settings)
     variance = max(bet.volatility * bet.volatility, settings.minimum_variance_per_s)
     raw = edge / (variance * settings.kelly_horizon_s) * (bet.equity_atoms / bet.lot_atoms)
-    factors = [
-        ("estimation", bet.belief),
-        ("fraction", settings.kelly_fraction),
-        ("correlation", 1.0 - min(max(bet.side * bet.correlation, 0.0), 1.0)),
-        ("costs", (edge - cost) / edge if edge > cost else 0.0),
+    surviving = (edge - cost) / edge if edge > cost else 0.0
+    factors = [("estimation", bet.belief), ("fraction", settings.kelly_fraction)]
+    factors += [
+        ("correlation", beside(product(raw, factors) * surviving, bet.side * bet.rest_lots)),
+        ("costs", surviving),
     ]
     lots = product(raw, factors)
     risk = math.sqrt(variance) * (lots * bet.lot_atoms)
@@ -120,6 +118,16 @@ def product(raw: float, factors: list[tuple[str, float]]) -> float:
     for _, factor in factors:
         raw *= factor
     return raw
+
+
+def beside(alone_lots: float, rest_lots: float) -> float:
+    """Joint over stand-alone Kelly, the rest of the book as it is; a rest that hedges makes it no larger.
+
+    With f of one asset beside given holdings, f m - (f s)^2 / 2c - f s^2 rest / c is largest at c m / s^2 - rest.
+    """
+    if alone_lots <= 0.0:
+        return 1.0
+    return max(alone_lots - max(rest_lots, 0.0), 0.0) / alone_lots
 
 
 def room(left_atoms: float, lots: float, lot_atoms: float) -> float:

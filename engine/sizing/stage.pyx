@@ -162,6 +162,8 @@ cdef int64_t kelly_room(const Sizes *sizes, const Message *intent, int64_t strat
     bet.funding = <double> funding.rate_e8 * 1e-8 * <double> payments(funding, intent.receive_time_ns, rule)
     bet.lot_atoms = sizes.atoms_per_tick_lot[row] * (  # a market order has no price of its own
         <double> intent.price_ticks if intent.price_ticks > 0 else 0.5 * <double> result.reference_half_ticks)
+    bet.rest_lots = result.rest_atoms / bet.lot_atoms + <double> (  # others hold the same instrument too
+        account_of(&sizes.holdings, row).position_lots - own.position_lots)
     bet.venue_atoms = bet.gross_atoms = 0.0
     weigh_others(sizes, row, own, &bet)
     size_bet(rule, &bet, result, sizes.risk, shown)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.risk.limits import Limit
+from engine.risk.reference import rest_atoms
 from engine.stage import RESULT_VIEW
 from ipc.messages import Flag, Kind, Refusal, RiskRow, RiskValue, Side
 from kernels.exposure import reference
@@ -247,3 +248,28 @@ def test_an_instrument_that_moves_with_what_is_held_is_not_added_to() -> None:
     assert rig.send(instrument=1, strategy=1, side=Side.BID)[0] == Refusal.CORRELATION
     assert rig.send(instrument=1, strategy=1, side=Side.ASK) == PASSED
     assert rig.send(instrument=0, side=Side.BID) == PASSED  # nothing else is held
+
+
+@pytest.mark.parametrize("held_lots", [(700, -300), (0, 500), (0, 0)])
+def test_what_the_rest_amounts_to_is_its_slope_on_each_instrument(held_lots: tuple[int, int]) -> None:
+    rig = ResultRig()
+    for instrument, lots in enumerate(held_lots):
+        rig.position(instrument, lots)
+    rig.clock(1)
+    shares = losses()
+    rig.publish(shares)
+    found = rig.stage.rows(RESULT_VIEW, "results")["rest_atoms"]
+    stored = shares.astype(np.float32).astype(np.float64)
+    assert found == pytest.approx(rest_atoms(stored, 1e7 * np.array(held_lots)), rel=1e-9, abs=1e-3)
+
+
+def test_a_like_instrument_amounts_to_what_is_held_of_it_and_one_that_never_moves_to_nothing() -> None:
+    rig = ResultRig()
+    rig.position(1, 400)
+    rig.clock(1)
+    one = losses(count=1)[0]
+    rig.publish(np.array([one, one]), correlation=np.ones((2, 2)))
+    assert rig.stage.rows(RESULT_VIEW, "results")["rest_atoms"] == pytest.approx([4e9, 0.0], rel=1e-9)
+    with np.errstate(invalid="ignore"):  # the correlation of the rig's own making, which is not used
+        rig.publish(np.array([np.zeros_like(one), one]), correlation=np.eye(2))
+    assert rig.stage.rows(RESULT_VIEW, "results")["rest_atoms"].tolist() == [0.0, 0.0]

@@ -31,7 +31,7 @@ UNLIMITED = 1 << 60
 COEFFICIENT, OBSERVATIONS = 0.3, 400
 BELIEF = kan_zhou_factor(COEFFICIENT**2 / (1.0 + COEFFICIENT**2), 1, OBSERVATIONS)
 GOOD = Bet(
-    side=1, forecast_bp=8.0, belief=BELIEF, volatility=1e-4, correlation=0.0, equity_atoms=100_000 * QUOTE,
+    side=1, forecast_bp=8.0, belief=BELIEF, volatility=1e-4, rest_lots=0.0, equity_atoms=100_000 * QUOTE,
     peak_equity_atoms=100_000 * QUOTE, soft_bp=1_000, hard_bp=2_000, quality=1.0, lot_atoms=LOT_ATOMS,
     gross_cap_atoms=UNLIMITED, now_ns=NOW_NS,
 )  # fmt: skip
@@ -64,7 +64,7 @@ class Desk:
             np.zeros(n, d) for n, d in ((1, RISK_VIEW), (1, ACCOUNT_VIEW), (3, ACCOUNT_VIEW))
         )
         self.forecast["ready"], self.forecast["values"][0, self.chosen.kelly_horizon] = 1, bet.forecast_bp
-        self.result["volatility"], self.result["correlation"] = bet.volatility, bet.correlation
+        self.result["volatility"], self.result["rest_atoms"] = bet.volatility, bet.rest_lots * bet.lot_atoms
         self.result["reference_half_ticks"] = 2 * PRICE
         self.holdings["position_lots"][1:] = self.held_lots
         self.risk["equity_atoms"], self.risk["peak_equity_atoms"] = bet.equity_atoms, bet.peak_equity_atoms
@@ -127,7 +127,7 @@ bets = st.builds(
     forecast_bp=st.floats(-100, 100),
     belief=st.just(BELIEF),
     volatility=st.floats(0, 1e-2) | st.just(math.inf),
-    correlation=st.floats(-1, 1),
+    rest_lots=st.floats(-1e9, 1e9) | st.floats(-100, 100),
     equity_atoms=st.integers(-1, 10**15),
     peak_equity_atoms=st.integers(1, 2 * 10**15),
     soft_bp=st.sampled_from([0, 1_000]),
@@ -161,6 +161,7 @@ def test_every_term_is_the_references_and_their_product_is_the_lots_bit_for_bit(
     desk = Desk(chosen, bet, (same_venue, elsewhere), (model(horizons_ms=(round(horizon_s * 1e3),)),))
     desk.fund(bet.funding_rate_e8, bet.next_funding_ns)
     lots, code = desk.send(Side.BID if bet.side > 0 else Side.ASK)
+    bet = replace(bet, rest_lots=bet.rest_lots * bet.lot_atoms / bet.lot_atoms)  # as it came through the view
     chain, shown = kelly_chain(bet, chosen), desk.shown
     assert product_of(shown) == shown["target_lots"] == lots == shown["lots"]
     assert (lots > 0) != (code > 0)
@@ -209,7 +210,7 @@ def test_without_a_forecast_or_fresh_results_nothing_is_bet_and_the_code_says_wh
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_never_a_size(wrong: float) -> None:
-    for rows, name in (("forecast", "values"), ("result", "volatility"), ("result", "correlation")):
+    for rows, name in (("forecast", "values"), ("result", "volatility"), ("result", "rest_atoms")):
         desk = Desk(kelly(), GOOD)
         getattr(desk, rows)[name] = wrong
         assert desk.send() == (0, Refusal.SIZE_NO_EDGE)
@@ -242,6 +243,21 @@ def test_a_position_against_the_forecast_is_closed_only_by_an_order_that_says_so
     desk.account["position_lots"] = desk.holdings["position_lots"][0] = 1_000
     assert desk.send(Side.ASK, lots=500) == (0, Refusal.SIZE_NO_EDGE)
     assert desk.send(Side.ASK, lots=500, reduce_only=1) == (500, 0)
+
+
+def test_what_else_is_held_of_the_like_takes_its_place() -> None:
+    """Half the position is there in another instrument that moves alike, or in another strategy: half is left. On the
+    other side it makes nothing larger."""
+    alone = Desk(kelly(), replace(GOOD, volatility=1e-2)).send()[0]
+    for rest, left in ((alone / 2, 0.5), (2.0 * alone, 0.0), (-alone, 1.0)):
+        desk = Desk(kelly(), replace(GOOD, volatility=1e-2, rest_lots=rest))
+        lots, code = desk.send()
+        assert lots == pytest.approx(left * alone, abs=1)
+        assert code == (0 if left else Refusal.SIZE_ROUNDED_TO_ZERO)
+        assert desk.factor("correlation") == pytest.approx(left, rel=1e-4)
+    desk = Desk(kelly(), replace(GOOD, volatility=1e-2))
+    desk.holdings["position_lots"][0] = alone // 4
+    assert desk.send()[0] == pytest.approx(0.75 * alone, abs=1)
 
 
 def test_caps_leave_what_others_have_not_taken() -> None:
