@@ -41,6 +41,37 @@ def asymmetry_of(target: Floats, negative_target: Floats) -> float:
     return float(np.linalg.eigvalsh(root @ negative_target @ root.T)[-1])
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What the search makes small: minus the log-likelihood a row, of `at` points (m, k); `slopes` as in the search."""
+
+    at: Callable[[Floats], Floats]
+    slopes: Callable[[Floats], Floats] | None
+    n: int
+
+    def values(self, points: Floats) -> Floats:
+        found = self.at(points)
+        return np.where(np.isfinite(found), -found / self.n, REFUSED)
+
+    def value(self, point: Floats) -> float:
+        return float(self.values(point[None])[0])
+
+    def gradient(self, point: Floats) -> Floats:
+        if self.slopes is not None and np.isfinite(known := self.slopes(point)).all():
+            return -known / self.n
+        shifts = STEP * np.eye(len(point))
+        above, below = np.split(self.values(np.concatenate([point + shifts, point - shifts])), 2)
+        return np.asarray((above - below) / (2 * STEP))
+
+
+def asymmetric_starts(plain: Floats, weights: Floats) -> list[Floats]:
+    """Starts with g, from the dynamics `plain` (2,) without it, as far as they are stationary."""
+    shares = (0.0, 0.25, 0.5)  # of a given to g: its term is felt in one quadrant, about half of the time
+    starts = [np.array([(1 - s) * plain[0], plain[1], s * plain[0]]) for s in shares]
+    starts += [np.array([0.005, persistence - 0.03, 0.03]) for persistence in PERSISTENCES]
+    return [start for start in starts if weights @ start < LARGEST_PERSISTENCE]
+
+
 def fit_dynamics(
     loglik: Callable[..., float],
     n: int,
@@ -56,38 +87,20 @@ def fit_dynamics(
     `many` gives the log-likelihoods (m,) of points (m, k) at once and `slopes` their derivatives (k,) at a point (k,),
     where a GPU has them; without them points are taken one by one and slopes are central differences.
     """
-    at = many or (lambda points: np.array([loglik(*point) for point in points]))
     weights = np.array([1.0, 1.0] if asymmetry is None else [1.0, 1.0, asymmetry])
     if asymmetry is None:
         starts = [np.array([a, persistence - a]) for a in NEWS for persistence in PERSISTENCES]
     else:
         plain = fit_dynamics(loglik, n, None, many=many, slopes=slopes).parameters
-        shares = (0.0, 0.25, 0.5)  # of a given to g: its term is felt in one quadrant, about half of the time
-        starts = [np.array([(1 - s) * plain[0], plain[1], s * plain[0]]) for s in shares]
-        starts += [np.array([0.005, persistence - 0.03, 0.03]) for persistence in PERSISTENCES]
-        starts = [start for start in starts if weights @ start < LARGEST_PERSISTENCE]
+        starts = asymmetric_starts(plain, weights)
     if warm is not None and len(warm) == len(weights) and weights @ warm < LARGEST_PERSISTENCE:
         starts.append(warm)
-
-    def objectives(points: Floats) -> Floats:
-        values = at(points)
-        return np.where(np.isfinite(values), -values / n, REFUSED)
-
-    def objective(point: Floats) -> float:
-        return float(objectives(point[None])[0])
-
-    def gradient(point: Floats) -> Floats:
-        if slopes is not None and np.isfinite(known := slopes(point)).all():
-            return -known / n
-        shifts = STEP * np.eye(len(point))
-        values = objectives(np.concatenate([point + shifts, point - shifts]))
-        return (values[: len(point)] - values[len(point) :]) / (2 * STEP)
-
+    objective = Objective(many or (lambda points: np.array([loglik(*point) for point in points])), slopes, n)
     stationary = {"type": "ineq", "fun": lambda x: LARGEST_PERSISTENCE - weights @ x, "jac": lambda _: -weights}
     found = minimize(
-        objective,
-        starts[int(np.argmin(objectives(np.array(starts))))],
-        jac=gradient,
+        objective.value,
+        starts[int(np.argmin(objective.values(np.array(starts))))],
+        jac=objective.gradient,
         method="SLSQP",
         bounds=[(0.0, 1.0)] * len(weights),
         constraints=[stationary],
