@@ -286,13 +286,16 @@ class Connection:
         except ValueError as error:
             raise VenueSilent(str(error)) from None
         # within the rounding of a millisecond and the way there our own clock is as good
-        self._clock_offset_ms = offset_ms if abs(offset_ms) > self._settings.clock_error_ms // 4 else 0
+        self._set_offset(offset_ms if abs(offset_ms) > self._settings.clock_error_ms // 4 else 0)
         if self._credentials.session_logon:
             await self._ask("session.logon", {}, signed=True)
             await self._ask("userDataStream.subscribe", {}, signed=False)
         else:
             await self._ask("userDataStream.subscribe.signature", {}, signed=True)
         self.logons += 1
+
+    def _set_offset(self, offset_ms: int) -> None:
+        self._clock_offset_ms = self._limits.offset_ms = offset_ms
 
     async def _ask(self, method: str, params: dict[str, Any], signed: bool) -> Any:
         """A request of the log-on and its result. Raises VenueSilent."""
@@ -361,6 +364,6 @@ class Connection:
             def measured(reply: Answer | None) -> None:
                 if reply is not None and reply.get("status") == 200:
                     middle_ms = (before_ns + clock.steady_ns()) // 2_000_000
-                    self._clock_offset_ms = server_time_ms(reply["result"]) - middle_ms
+                    self._set_offset(server_time_ms(reply["result"]) - middle_ms)
 
             self.request("time", {}, measured, signed=False)

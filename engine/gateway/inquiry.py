@@ -61,8 +61,7 @@ class Inquiry:
         """Asks for what is in doubt and due; and, with a part of the venue's weight, for what was silent too long."""
         if self._connection.asking:
             self._keep_asking(orders)
-        weight = self._limits.weight
-        spare = weight.count(now_ns // NS_PER_MS) < RECONCILE_SHARE * weight.limit
+        spare = self._limits.weight_used(now_ns // NS_PER_MS) < RECONCILE_SHARE * self._limits.weight.limit
         for order in tuple(orders.values()):
             in_doubt = order.standing == Standing.DOUBT and now_ns >= order.query_at_ns
             silent = spare and order.standing == Standing.LIVE and now_ns - order.word_ns >= self._reconcile_ns

@@ -52,7 +52,7 @@ NO_LIMIT = 1 << 62
 HEARTBEAT_INTERVAL_NS = 500_000_000
 STOP_DRAIN_S = 1.0
 SLEEP_NS = 1_000_000  # on shared cores: how late an order may be found that neither the feed nor a report announced
-COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full")
+COUNTERS = ("orders", "sent", "refused", "reports", "lapped", "cuts", "malformed", "reports_ring_full", "foreign")
 # order_age: from the feed's receipt of the frame that caused the order (recv returned) to the look at the order ring
 # that found it; handle: from there to the send called; tick_to_send: from the receipt to the send called
 HISTOGRAMS = ("order_age", "handle", "tick_to_send")
@@ -238,6 +238,7 @@ class Gateway:
         if isinstance(self._venue, BinanceSession):
             self._counters.set("cuts", self._venue.connection.cuts)
             self._counters.set("malformed", self._venue.connection.malformed)
+            self._counters.set("foreign", self._venue.foreign)
         self._health.publish(
             Heartbeat(
                 process="gateway",

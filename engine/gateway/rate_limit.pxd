@@ -16,6 +16,8 @@ cdef class RateLimits:
     cdef RateLimit _orders_10_s
     cdef RateLimit _orders_day
     cdef public int64_t blocked_until_ms
+    cdef public int64_t offset_ms
+    cpdef int64_t weight_used(self, int64_t now_ms) noexcept
     cpdef bint may_order(self, int64_t now_ms) noexcept
     cpdef bint may_request(self, int64_t now_ms, int64_t weight) noexcept
     cpdef add(self, int64_t now_ms, int64_t weight, int64_t orders)

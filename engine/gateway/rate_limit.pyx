@@ -1,6 +1,7 @@
 """The venue's rate limits, counted on our side: the gateway refuses before the venue does.
 
-Binance counts by intervals of the clock and tells its own counts with each answer; the larger of the two counts holds.
+Binance counts by intervals of its clock and tells its own counts with each answer; the larger of the two counts holds.
+Every `now_ms` is of our steady clock; `offset_ms` leads from there to the venue's.
 Compiled because the order lane asks before each send.
 """
 
@@ -42,17 +43,26 @@ cdef class RateLimits:
         self.orders = [self._orders_10_s, self._orders_day]
         self.weight = RateLimit(settings.request_weight_per_minute, 60_000)
         self.blocked_until_ms = 0
+        self.offset_ms = 0
+
+    cpdef int64_t weight_used(self, int64_t now_ms) noexcept:
+        """In the minute that is."""
+        return self.weight.count(now_ms + self.offset_ms)
 
     cpdef bint may_order(self, int64_t now_ms) noexcept:
-        return self.may_request(now_ms, 1) and self._orders_10_s.has_room(now_ms) and self._orders_day.has_room(now_ms)
+        cdef int64_t venue_ms = now_ms + self.offset_ms
+        return (
+            self.may_request(now_ms, 1) and self._orders_10_s.has_room(venue_ms) and self._orders_day.has_room(venue_ms)
+        )
 
     cpdef bint may_request(self, int64_t now_ms, int64_t weight) noexcept:
-        return now_ms >= self.blocked_until_ms and self.weight.has_room(now_ms, weight)
+        return now_ms >= self.blocked_until_ms and self.weight.has_room(now_ms + self.offset_ms, weight)
 
     cpdef add(self, int64_t now_ms, int64_t weight, int64_t orders):
-        self.weight.add(now_ms, weight)
-        self._orders_10_s.add(now_ms, orders)
-        self._orders_day.add(now_ms, orders)
+        cdef int64_t venue_ms = now_ms + self.offset_ms
+        self.weight.add(venue_ms, weight)
+        self._orders_10_s.add(venue_ms, orders)
+        self._orders_day.add(venue_ms, orders)
 
     def learn(self, int64_t now_ms, list rate_limits):
         for entry in rate_limits:
@@ -60,4 +70,4 @@ cdef class RateLimits:
             limits = self.orders if entry["rateLimitType"] == "ORDERS" else [self.weight]
             for limit in limits:
                 if limit.interval_ms == interval_ms:
-                    limit.learn(now_ms, int(entry["limit"]), int(entry["count"]))
+                    limit.learn(now_ms + self.offset_ms, int(entry["limit"]), int(entry["count"]))

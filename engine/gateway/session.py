@@ -4,7 +4,6 @@ What is sure is told at once; what is not sure is told as UNKNOWN and asked for 
 order is in doubt nothing new is sent for it: its cancels and replacements wait.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from engine.gateway.credentials import Credentials
 from engine.gateway.inquiry import Inquiry
 from engine.gateway.order_message import OrderMessage
 from engine.gateway.order_params import cancel_params, order_params, replace_params
+from engine.gateway.order_table import OrderTable
 from engine.gateway.orders import NS_PER_MS, Order, OrderWords, Standing
 from engine.gateway.rate_limit import RateLimits
 from engine.gateway.refusals import (
@@ -28,9 +28,10 @@ from engine.gateway.refusals import (
     refusal_of,
 )
 from engine.gateway.reports import Report
+from engine.gateway.strangers import Strangers, side_of
 from engine.gateway.symbols import Symbol
 from engine.gateway.venue import ReportSink
-from ipc.messages import Action, Refusal, ReportKind
+from ipc.messages import Action, Refusal, ReportKind, Side
 
 POLL_INTERVAL_NS = NS_PER_MS
 
@@ -55,9 +56,10 @@ class BinanceSession:
         self._limits = RateLimits(settings)
         self._connection = Connection(settings, credentials, self._limits, self, seed)
         self._inquiry = Inquiry(settings, self._connection, self._limits, self._settle)
+        self._table = OrderTable(run_id, self._symbols, settings.remembered_orders)
+        self._open, self._finished = self._table.open, self._table.finished
+        self._strangers = Strangers(self._connection, self._limits, self._symbols, self._table.number_of, self._take_in)
         self._words = self._inquiry.words = OrderWords(self._say, self._inquiry.fetch_trades)
-        self._open: dict[int, Order] = {}
-        self._finished: OrderedDict[int, Order] = OrderedDict()
         self._halted = halted
         self._stopped = False
         self._next_poll_ns = 0
@@ -81,6 +83,11 @@ class BinanceSession:
     @property
     def limits(self) -> RateLimits:
         return self._limits
+
+    @property
+    def foreign(self) -> int:
+        """Orders and events of the account that are not of this run, as far as they were heard of."""
+        return self.foreign_events + self._strangers.found
 
     @property
     def open_orders(self) -> dict[int, Order]:
@@ -113,7 +120,7 @@ class BinanceSession:
     def recover(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             if attempt.action in (Action.NEW, Action.REPLACE):
-                symbol, client_id = self._symbols[attempt.instrument], self._client_id(attempt.number)
+                symbol, client_id = self._symbols[attempt.instrument], self._table.client_id(attempt.number)
                 order = Order.of_attempt(attempt, symbol, client_id, clock.steady_ns())
                 order.standing = Standing.LIVE
                 self._open[order.number] = order
@@ -142,11 +149,13 @@ class BinanceSession:
         self._connection.poll(now_ns)
         if self._connection.ready:
             self._inquiry.poll(self._open, now_ns)
+            self._strangers.poll(now_ns)
 
     # -- of the connection --
 
     def on_ready(self) -> None:
         self._inquiry.begin(self._open)
+        self._strangers.begin()
 
     def on_cut(self) -> None:
         """Whatever was under way, nobody knows how it ended."""
@@ -162,9 +171,12 @@ class BinanceSession:
         if event["e"] != "executionReport":
             return
         client_id = event["C"] if event["x"] == "CANCELED" and event["C"] else event["c"]
-        order = self._find(str(client_id))
-        if order is None:
+        number = self._table.number_of(str(client_id))
+        if number is None:
             self.foreign_events += 1
+            return
+        order = self._table.find(number) or self._forgotten(number, event)
+        if order is None:
             return
         order.word_ns = clock.steady_ns()
         if order.number in self._finished:
@@ -177,7 +189,7 @@ class BinanceSession:
     # -- new orders --
 
     def _place(self, message: OrderMessage, sent_id: int) -> None:
-        order = self._track(message)
+        order = self._table.track(message)
 
         def done(answer: Answer | None) -> None:
             self._placed(order, answer)
@@ -214,7 +226,7 @@ class BinanceSession:
         """A cancel or a replacement: sent, or kept until its target is out of doubt."""
         target = self._open.get(message.target_order_id)
         replaces = message.action == Action.REPLACE
-        order = self._track(message, now_ns) if replaces else None
+        order = self._table.track(message, now_ns) if replaces else None
         if sent_id and target is None:
             raise LookupError(f"order {message.order_id} was sent and its target {message.target_order_id} is unknown")
         if target is None:
@@ -327,7 +339,7 @@ class BinanceSession:
         order = self._open.get(number) or self._finished.pop(number, None)
         if order is None:
             now_ns = clock.steady_ns()
-            order = Order.of(message, self._symbols[message.instrument], self._client_id(number), now_ns)
+            order = Order.of(message, self._symbols[message.instrument], self._table.client_id(number), now_ns)
             order.number, order.replaces = number, 0
             order.attempt_ns = 0  # long ago
         order.trades.clear()
@@ -338,33 +350,25 @@ class BinanceSession:
 
     # -- the table of orders --
 
-    def _client_id(self, number: int) -> str:
-        return f"{self._run_id}-{number}"
+    def _forgotten(self, number: int, event: dict[str, Any]) -> Order | None:
+        """An order of this run that is known no more: taken in again for a fill, for none of ours may be lost."""
+        symbol = next((symbol for symbol in self._symbols if symbol.name == event["s"]), None)
+        if symbol is not None and event["x"] == "TRADE":
+            self._take_in(number, symbol, side_of(event["S"]), symbol.quantity_lots(event["q"]))
+        return self._table.find(number)
 
-    def _track(self, message: OrderMessage, now_ns: int = 0) -> Order:
-        number = message.order_id
-        order = self._open.get(number)  # a replacement that waited is tracked already
-        if order is None:
-            symbol = self._symbols[message.instrument]
-            order = Order.of(message, symbol, self._client_id(number), now_ns or clock.steady_ns())
+    def _take_in(self, number: int, symbol: Symbol, side: Side, quantity_lots: int) -> None:
+        """An order of this run that the venue speaks of: in doubt, and asked for, where it is not known."""
+        if self._table.find(number) is None:
+            client_id = self._table.client_id(number)
+            order = Order(number, symbol, side, quantity_lots, 0, client_id, standing=Standing.LIVE)
             self._open[number] = order
-        return order
-
-    def _find(self, client_id: str) -> Order | None:
-        prefix, _, number = client_id.rpartition("-")
-        if prefix != self._run_id or not number.isdecimal():
-            return None
-        return self._open.get(int(number)) or self._finished.get(int(number))
+            self._words.doubted(order, Refusal.ORDER_UNKNOWN)
 
     def _settle(self, order: Order) -> None:
         """After a word about an order: what waited for it goes on, and a finished one is put away."""
-        if not order.open and self._open.pop(order.number, None) is not None:
-            self._finished[order.number] = order
-            while len(self._finished) > self._settings.remembered_orders:
-                self._finished.popitem(last=False)
-            target = self._open.get(order.replaces)
-            if target is not None and target.replaced_by == order.number:
-                target.replaced_by = 0
+        if not order.open:
+            self._table.put_away(order)
         if order.deferred and order.standing in (Standing.LIVE, Standing.FINISHED):
             waiting, order.deferred = order.deferred, []
             for message in waiting:

@@ -13,9 +13,11 @@ from engine import clock
 from engine.exchange.config import Fault
 from engine.exchange.desk import ApiError
 from engine.exchange.server import ExchangeServer
+from engine.gateway.config import GatewaySettings
 from engine.gateway.connection import Connection, Frames
 from engine.gateway.credentials import Credentials
 from engine.gateway.order_message import read_order
+from engine.gateway.rate_limit import RateLimits
 from ipc.messages import Action, Refusal, ReportKind, Side
 from tests.engine.gateway.test_session import rest
 from tests.engine.gateway.trader import RUN_ID, Trader, order_message
@@ -74,9 +76,7 @@ async def test_replacement_that_waited_is_not_sent_beyond_the_rate_limit(
     await trader.until(lambda: ReportKind.UNKNOWN in trader.orders[old].kinds)
     new = trader.limit(BUY, 6_000_100, action=Action.REPLACE, target=old)
     trader.session.limits.blocked_until_ms = clock.steady_ns() // 1_000_000 + 60_000
-    trader.session._inquiry._limits = SimpleNamespace(  # type: ignore[assignment]
-        may_request=lambda *_: True, weight=trader.session.limits.weight
-    )
+    trader.session._inquiry._limits = RateLimits(GatewaySettings())  # questions may be asked
     await trader.until(lambda: trader.orders[new].final)
     assert trader.orders[new].codes == [Refusal.VENUE_RATE_LIMIT]
     assert f"{RUN_ID}-{new}" not in exchange.ledger.orders
@@ -197,6 +197,66 @@ async def test_time_that_is_none_at_the_log_on_is_the_venue_s_fault_and_it_is_tr
     trader = Trader(credentials, exchange.address)
     await trader.start()
     assert (trader.session.connection.logons, answers) == (1, [])
+    await trader.stop()
+
+
+# -- orders that the session does not know --
+
+
+def order_of_another(client: Trader, client_id: str, price: str) -> None:
+    params = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.00100"}
+    params |= {"price": price, "newClientOrderId": client_id}
+    client.session.connection.request("order.place", params, lambda answer: None)
+
+
+async def test_open_order_that_is_not_of_this_run_is_named_in_the_log(
+    trader: Trader, exchange: ExchangeServer, credentials: Credentials, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Left by a run that died with its machine, for one."""
+    order_of_another(trader, "261120-235959-dead-7", "60000.00")
+    await trader.until(lambda: "261120-235959-dead-7" in exchange.ledger.orders)
+    other = Trader(credentials, exchange.address)
+    await other.start()
+    await other.until(lambda: other.session.foreign == 1)
+    assert "BTCUSDT BUY 0.00100000 at 60000.00000000, client order id 261120-235959-dead-7" in capfd.readouterr().err
+    other.session.connection.begin_anew()
+    await other.until(lambda: other.session.connection.logons == 2)
+    await asyncio.sleep(0.1)
+    assert capfd.readouterr().err == ""  # once
+    await other.stop()
+
+
+async def test_open_order_of_this_run_that_is_not_known_is_taken_in_and_can_be_cancelled(
+    trader: Trader, exchange: ExchangeServer, credentials: Credentials
+) -> None:
+    """The session before, which is gone, had told that it ended."""
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    await trader.stop()
+    again = Trader(credentials, exchange.address)
+    again.orders, again.number = trader.orders, trader.number
+    await again.start()
+    await again.until(lambda: again.orders[number].kinds[1:] == [ReportKind.UNKNOWN, ReportKind.ACCEPTED])
+    assert again.orders[number].codes[1] == Refusal.ORDER_UNKNOWN
+    again.cancel(number)
+    await again.until(lambda: again.orders[number].final)
+    again.check(exchange)
+    await again.stop()
+
+
+async def test_fill_of_an_order_that_was_forgotten_is_told_all_the_same(
+    exchange: ExchangeServer, credentials: Credentials
+) -> None:
+    trader = Trader(credentials, exchange.address, reconcile_interval_ms=60_000)
+    await trader.start()
+    number = trader.limit(BUY, 6_000_000, 200)
+    await trader.until(lambda: trader.orders[number].kinds)
+    rest(exchange, SELL, 6_000_000, 50)
+    await trader.until(lambda: trader.orders[number].filled_lots == 50)
+    trader.session.open_orders.clear()
+    rest(exchange, SELL, 6_000_000, 150)
+    await trader.until(lambda: trader.orders[number].filled_lots == 200)
+    trader.check(exchange)
     await trader.stop()
 
 

@@ -34,3 +34,12 @@ def test_blocked_session_neither_orders_nor_asks_until_the_time_the_venue_said()
     counted.blocked_until_ms = START_MS + 500
     assert not counted.may_order(START_MS + 499)
     assert counted.may_order(START_MS + 500)
+
+
+def test_interval_is_that_of_the_venue_s_clock_wherever_ours_stands() -> None:
+    counted = limits()
+    counted.offset_ms = 4_000
+    counted.add(START_MS, 1, 2)
+    assert not counted.may_order(START_MS + 5_999)
+    assert counted.may_order(START_MS + 6_000)
+    assert (counted.weight_used(START_MS + 35_999), counted.weight_used(START_MS + 36_000)) == (1, 0)
