@@ -187,7 +187,6 @@ class DynamicsLikelihood:
         self._plans: dict[tuple[int, bool], tuple[list[Launch], Array]] = {}
         self._graphs: dict[tuple[int, bool], Any] = {}
         self._points = np.zeros((self._memory.capacity, 3))
-        self._found = np.empty(len(self._memory.sums[0]))
 
     def logliks(self, points: Floats) -> Floats:
         """(m,) of points (m, 2 or 3) of a, b (and g); nan where a Q is not positive definite."""
@@ -208,7 +207,7 @@ class DynamicsLikelihood:
             part = points[first : first + step]
             self._points[: len(part), : points.shape[1]] = part
             self._points[: len(part), points.shape[1] :] = 0.0
-            out[first : first + step] = self._sums(len(part), scores)[: len(part) * fields].reshape(-1, fields)
+            out[first : first + step] = self._sums(len(part), scores).reshape(-1, fields)
         return out
 
     def _sums(self, count: int, scores: bool) -> Floats:
@@ -225,8 +224,9 @@ class DynamicsLikelihood:
                     self._launch(self._plans[key][0])
                     self._graphs[key] = self._stream.end_capture()
                 self._graphs[key].launch(self._stream)
-            self._plans[key][1].get(out=self._found)
-        return self._found
+            found = np.empty(count * (FIELDS if scores else 1))
+            self._plans[key][1][: len(found)].get(out=found)
+        return found
 
     def _plan(self, count: int, scores: bool) -> tuple[list[Launch], Array]:
         sample, memory = self._sample, self._memory
