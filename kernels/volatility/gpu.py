@@ -161,7 +161,7 @@ def fit_range(
 ) -> None:
     """`cpu.fit_range` of host arrays without regressors, in as many goes as the device's memory asks for. See `fit`."""
     cupy, _ = library(mode)
-    free, _ = cupy.cuda.runtime.memGetInfo()
+    free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
     most = series_at_once(returns.shape[1], warm.shape[1], free)
     for first in range(0, len(returns), most):
         rows = slice(first, first + most)

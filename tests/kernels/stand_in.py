@@ -80,6 +80,7 @@ def stand_in(library: CDLL, free_bytes: int = 1 << 40, multiprocessors: int = 4)
         asarray=lambda each: np.array(each).view(OnDevice) if not isinstance(each, OnDevice) else each,
         ascontiguousarray=lambda each: np.ascontiguousarray(each).view(OnDevice),
         empty=empty,
+        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
         zeros=lambda shape: np.zeros(shape).view(OnDevice),
         stack=lambda arrays: np.stack(arrays).view(OnDevice),
         cuda=SimpleNamespace(
