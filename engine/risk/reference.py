@@ -23,12 +23,13 @@ _BITS_61 = 1 << 61
 
 
 def rest_atoms(losses: np.ndarray[Any, Any], held_atoms: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Value of each instrument that all else that is held amounts to: the slope of the rest's losses on its own.
+    """Value of each instrument that all else that is held amounts to: the slope of the rest's losses on its own, by
+    moments about zero, for log growth is f m - f^2 E[r^2] / 2 to second order.
 
     losses (n, scenarios): of a unit of value held long; held_atoms (n,).
     """
-    covariance = np.cov(losses)
-    rest = (covariance @ held_atoms) / np.diag(covariance) - held_atoms
+    moments = losses @ losses.T
+    rest = (moments @ held_atoms) / np.diag(moments) - held_atoms
     return np.asarray(rest)
 
 

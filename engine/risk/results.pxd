@@ -34,6 +34,7 @@ cdef enum:
         | 1 << RISK_VALUE_CORRELATION_LARGEST | 1 << RISK_VALUE_VOLATILITY_RATIO | 1 << RISK_VALUE_QUALITY
     )
     SCENARIOS_PER_RECORD = 8
+    LANES = 4                  # sums that go on side by side
 
 # -- QUERIES --
 
@@ -51,19 +52,22 @@ cdef inline double held_atoms(const Desk *desk, int64_t index) noexcept nogil:
     return atoms_of(instrument, instrument.position_lots, instrument.reference_half_ticks)
 
 cdef inline double slope(const double *losses, const double *book, double own_atoms, int64_t count) noexcept nogil:
-    """Of the losses of the book without what is held of one instrument, on the losses of a unit of that instrument:
-    their covariance over its variance; 0 where it does not vary."""
-    cdef double mean = 0.0, of_rest = 0.0, variance = 0.0, covariance = 0.0
-    cdef int64_t s
-    for s in range(count):
-        mean += losses[s]
-        of_rest += book[s] - own_atoms * losses[s]
-    mean /= <double> count
-    of_rest /= <double> count
-    for s in range(count):
-        variance += (losses[s] - mean) * (losses[s] - mean)
-        covariance += (losses[s] - mean) * (book[s] - own_atoms * losses[s] - of_rest)
-    return covariance / variance if variance > 0.0 else 0.0
+    """Of the losses of the book without what is held of one instrument, on the losses of a unit of that instrument, by
+    moments about zero, which are those of growth; 0 where it does not move. count: a multiple of LANES."""
+    cdef double[LANES] squares, products
+    cdef double square = 0.0, product = 0.0
+    cdef int64_t s, step, lane
+    memset(squares, 0, sizeof(squares))
+    memset(products, 0, sizeof(products))
+    for step in range(count // LANES):
+        s = step * LANES
+        for lane in range(LANES):
+            squares[lane] += losses[s + lane] * losses[s + lane]
+            products[lane] += losses[s + lane] * (book[s + lane] - own_atoms * losses[s + lane])
+    for lane in range(LANES):
+        square += squares[lane]
+        product += products[lane]
+    return product / square if square > 0.0 else 0.0
 
 # -- COMMANDS --
 
