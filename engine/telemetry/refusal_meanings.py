@@ -119,7 +119,8 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
     ),
     Refusal.RISK_STALE: (
         "The risk process has published nothing for longer than risk.results_age_ms. The conservative rule holds: "
-        "CVaR is taken as risk.conservative_loss_bp of everything that can be held, without diversification. "
+        "CVaR is taken as risk.conservative_loss_bp of everything that can be held, without diversification, and "
+        "Kelly sizing bets nothing. "
         "Observed: the age.",
         "See whether the risk process lives (`bot4 status`, logs/risk.log); it is started again by itself.",
     ),
@@ -140,7 +141,7 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "It ends by itself when the loss is made good; raising the limit is a decision of the desk.",
     ),
     Refusal.DRAWDOWN_HARD: (
-        "Equity is below its peak by more than risk.drawdown_hard_bp; trading is halted.",
+        "Equity is below its peak by more than risk.drawdown_hard_bp; trading is halted, and Kelly's position is none.",
         "Decide whether to go on; raising the limit is a decision of the desk, not of the operator alone.",
     ),
     Refusal.LEVERAGE: (
@@ -156,12 +157,12 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "Expected when the book leans one way; a hedge passes.",
     ),
     Refusal.SIZE_NO_EDGE: (
-        "Kelly sizing: the forecast does not pay the cost, is not ready, or has no fresh volatility beside it.",
-        "None: that is what it is for. If all are refused, look at the model and at the age of the risk results.",
+        "Kelly sizing: the forecast does not pay cost and funding, or its model's card gives no reason to believe it.",
+        "None: that is what it is for. If all are refused, `bot4 status` shows every term; look at the model's score.",
     ),
     Refusal.SIZE_ROUNDED_TO_ZERO: (
-        "Sizing made less than one lot of it.",
-        "Raise the strategy's sizing, or trade a smaller lot.",
+        "Sizing made less than one lot of it, or Kelly's position is held or open already.",
+        "Raise the strategy's sizing, or trade a smaller lot; `bot4 status` shows what the last one was made of.",
     ),
     Refusal.ORDER_TABLE_FULL: (
         "More orders are open than the order table holds.",
@@ -188,7 +189,7 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "See `bot4 status` for which; run it with --uncompiled in a backtest to find the line.",
     ),
     Refusal.FORECAST_MISSING: (
-        "A forecast was wanted and there is none that is fresh enough.",
+        "A forecast was wanted, by a change of model or by Kelly sizing, and there is none that is fresh enough.",
         "See whether the model's process lives; check the model with `bot4 model check`.",
     ),
     Refusal.VENUE_REJECTED: (
