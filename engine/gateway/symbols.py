@@ -8,6 +8,7 @@ import numpy as np
 from ipc.instruments import ATOMS_PER_UNIT, from_units, to_units
 
 DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+SIGNED = re.compile(r"-?" + DECIMAL.pattern)
 
 
 def _plain(text: str) -> str:
@@ -52,11 +53,13 @@ class Symbol:
         """A commission in atoms of the quote currency.
 
         Paid in the quote currency it is exact; paid in the base currency it is valued at the fill's price; paid in
-        anything else (BNB) it is what the instrument's fee rate says, for its price is not known here.
+        anything else (BNB) it is what the instrument's fee rate says, for its price is not known here. So it is for an
+        amount that cannot be read: no fill is lost for its fee.
         """
-        if asset == self._quote_asset:
+        readable = SIGNED.fullmatch(amount) is not None
+        if readable and asset == self._quote_asset:
             return int(Decimal(amount) * ATOMS_PER_UNIT)
-        if asset == self._base_asset:
+        if readable and asset == self._base_asset:
             price = Decimal(self.price_text(price_ticks))
             return int(Decimal(amount) * price * ATOMS_PER_UNIT)
         return self.value_atoms(price_ticks, lots) * self._fees_e7[0 if maker else 1] // 10_000_000

@@ -16,6 +16,7 @@ from engine.replay.backtest_loop import BacktestLoop
 from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
+from engine.risk_models.refitter import Snapshot
 from engine.risk_process import LOOK_S, changed
 from ipc.messages import Source
 
@@ -47,7 +48,7 @@ class BacktestRisk:
         self._next_publish_ns = self._earliest_publish_ns = 0
         self._refit_began_ns = -1
         self._notes: dict[str, None] = {}
-        self.batches = self.refits = 0
+        self.batches = self.refits = self.failed_refits = 0
 
     # -- QUERIES --
 
@@ -60,6 +61,7 @@ class BacktestRisk:
             "bars": self._bars.closed,
             "missing_bars": self._bars.missing,
             "refits": self.refits,
+            "failed_refits": self.failed_refits,
             "method": self._estimator.method.name if self.batches else None,
             "notes": list(self._notes),
         }
@@ -104,10 +106,19 @@ class BacktestRisk:
         wait_s = settings.refit_spacing_s if early else settings.refit_s
         snapshot = estimator.snapshot() if now_ns - self._refit_began_ns >= wait_s * NS_PER_S else None
         if snapshot is not None:
-            from engine.risk_models.refit import refit  # seconds to load, and a short tape never needs it
-
-            estimator.adopt(refit(snapshot, settings, self._scenarios))
             self._refit_began_ns = now_ns
+            self._adopt(snapshot)
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        from engine.risk_models.refit import refit  # seconds to load, and a short tape never needs it
+
+        try:
+            found = refit(snapshot, self._settings, self._scenarios)
+        except Exception as error:  # as live: results by the last parameters are better than none; the result says so
+            self.failed_refits += 1
+            self._notes[f"REFIT_FAILED: {type(error).__name__}: {error}"] = None
+        else:
+            self._estimator.adopt(found)
             self.refits += 1
 
     def _is_due(self, now_ns: int, holdings: Holdings) -> bool:

@@ -35,6 +35,8 @@ def test_price_between_two_ticks_is_an_error_not_a_rounding() -> None:
         ("0.00000100", "BTC", 6_000_000),  # the base currency: at the fill's price of 60,000
         ("0.00010000", "BNB", 6_000_000),  # anything else: the instrument's 10 bp of 60
         ("-0.01000000", "USDT", -1_000_000),  # a rebate
+        ("1E+999999999", "USDT", 6_000_000),  # what cannot be read: as anything else, and no gigabytes of digits
+        ("", "BTC", 6_000_000),
     ],
 )
 def test_fee_is_told_in_atoms_of_the_quote_currency(amount: str, asset: str, atoms: int) -> None:

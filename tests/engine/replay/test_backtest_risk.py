@@ -107,6 +107,18 @@ def test_refits_follow_the_time_of_the_tape(data: Path, tmp_path: Path) -> None:
     assert result["method"] in ("GARCH", "MIXED", "EWMA")
 
 
+def test_refit_that_fails_is_counted_and_told_and_the_last_parameters_stay(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ArithmeticError("no fit at all")
+
+    monkeypatch.setattr("engine.risk_models.refit.refit", broken)
+    told = run(data, tmp_path, RELAXED, {"fit_bars": 200, "minimum_bars": 30, "refit_s": 60.0}).result["risk_results"]
+    assert (told["refits"], told["failed_refits"], told["method"]) == (0, 3, "EWMA")
+    assert "REFIT_FAILED: ArithmeticError: no fit at all" in told["notes"]
+
+
 def test_result_says_that_orders_were_not_judged(data: Path, tmp_path: Path) -> None:
     outcome = backtest([data / "binance_ws" / PATHS[0]], "market_maker", Config(), cache=tmp_path)
     assert outcome.result["risk_results"]["judged"] is False
