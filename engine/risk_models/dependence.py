@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from engine.risk_models.correlation import FLOOR, REPAIRED, repaired
 from kernels.dependence.cpu import correlation_of, quasi_step
+from kernels.device import Mode
 from models.dependence import Dynamics, positive_definite
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
+from models.dependence.resident import resident
 from models.dependence.result import path_of
 from models.dependence.two_step import fit_dynamics
 
@@ -73,8 +75,11 @@ class DependenceFit:
     notes: tuple[str, ...]
 
 
-def fit_dependence(standardised: Array, before: Dependence | None, keep: int) -> DependenceFit:
-    """DCC of standardised (m, n); one that cannot be used leaves the dynamics of `before` in force, with a note."""
+def fit_dependence(standardised: Array, before: Dependence | None, keep: int, device: Mode = "off") -> DependenceFit:
+    """DCC of standardised (m, n); one that cannot be used leaves the dynamics of `before` in force, with a note.
+
+    `device`: as in `models.dependence.fit_dcc`.
+    """
     moves = np.ptp(standardised, axis=0) > 0.0
     notes: list[str] = []
     if moves.sum() < 2:
@@ -89,7 +94,9 @@ def fit_dependence(standardised: Array, before: Dependence | None, keep: int) ->
     negative = negative_moments(rows)
     likelihood = CorrelationLikelihood(rows, target, negative)
     start = np.array([warm.a, warm.b]) if warm is not None else None
-    found = fit_dynamics(likelihood.loglik, len(rows), None, start)
+    held = resident(likelihood, device)
+    notes += held.notes
+    found = fit_dynamics(likelihood.loglik, len(rows), None, start, many=held.many, slopes=held.slopes)
     if repair is not None:
         notes.append(REPAIRED)
     if found.converged and np.isfinite(found.loglik) and found.persistence < 1.0:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.risk_models.variance import ewma_of, standardise
+from kernels.device import Mode
 from kernels.volatility.filters import ewma_filter
 from models.faults import Fault
 from models.volatility import CODES, Spec, fit_batch
@@ -29,8 +30,11 @@ class Margins:
     notes: tuple[str, ...]
 
 
-def fit_margins(returns: Array, decay: float, before: Margins | None) -> Margins:
-    """Margins of returns (m, n), the search beginning at those of `before`. What is not a GARCH has a coded note."""
+def fit_margins(returns: Array, decay: float, before: Margins | None, device: Mode = "off") -> Margins:
+    """Margins of returns (m, n), the search beginning at those of `before`. What is not a GARCH has a coded note.
+
+    `device`: as in `models.volatility.fit_batch`.
+    """
     count = returns.shape[1]
     garch, fitted, notes = ewma_of(count, decay), np.zeros(count, dtype=bool), []
     variances, following = np.empty(returns.shape), np.empty(count)
@@ -40,7 +44,8 @@ def fit_margins(returns: Array, decay: float, before: Margins | None) -> Margins
     if len(chosen):
         try:
             warm = None if before is None else np.where(before.fitted, before.garch, np.nan).T[chosen]
-            batch = fit_batch(returns.T[chosen], SPEC, warm=warm, standard_errors=False, threads=1)
+            batch = fit_batch(returns.T[chosen], SPEC, warm=warm, standard_errors=False, threads=1, device=device)
+            notes += batch.notes
         except Fault as fault:
             chosen = chosen[:0]
             notes.append(f"NOT_FITTED: {fault}: EWMA")

@@ -35,10 +35,10 @@ class Refit:
 def refit(snapshot: Snapshot, settings: RiskProcessConfig, scenarios: int) -> Refit:
     """Margins, dependence of what they leave, and regime; each begins where the one before ended."""
     before, began = snapshot.before, time.perf_counter()
-    margins = fit_margins(snapshot.returns, settings.decay, None if before is None else before.margins)
+    margins = fit_margins(snapshot.returns, settings.decay, None if before is None else before.margins, settings.gpu)
     after_margins = time.perf_counter()
     older = None if before is None else before.dependence.dependence
-    dependence = fit_dependence(margins.standardised, older, scenarios)
+    dependence = fit_dependence(margins.standardised, older, scenarios, settings.gpu)
     after_dependence = time.perf_counter()
     regime = fit_regime(
         snapshot.returns, settings.regime_states, settings.seed, None if before is None else before.regime.regime

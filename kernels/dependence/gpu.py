@@ -96,7 +96,8 @@ def capacity_of(kind: Kind, rows: int, assets: int) -> int:
 def memory_for(cupy: Any, kind: Kind, sample: Sample) -> Memory:
     """Raises GpuMissing when the GPU has too little memory for a single point."""
     sizes, capacity = memory_sizes(kind, sample.rows, sample.assets), capacity_of(kind, sample.rows, sample.assets)
-    needed, (free, _) = 8 * capacity * sum(sizes.values()), cupy.cuda.runtime.memGetInfo()
+    needed = 8 * capacity * sum(sizes.values())
+    free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()  # what CuPy holds unused
     if needed > free:
         raise GpuMissing(
             f"{sample.assets} series of {sample.rows:,} rows need {needed / 2**30:.1f} GiB of the GPU's memory and "
