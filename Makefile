@@ -1,6 +1,6 @@
 # make run    set up, then trade for 20 seconds against the built-in exchange, on paper
 # make test   set up, then the tests, also against the checked build
-# make build  set up only          make bench        the latency tables
+# make build  set up, risk too     make bench        the latency tables
 # make lint   the rules            make bench-peers  hftbacktest beside our backtest
 # make clean  remove what was built (the journals in runs/ stay)
 
@@ -12,12 +12,14 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 BOT4 := .venv/bin/bot4
 SOURCES := $(shell find ipc kernels models engine -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup.py
+KERNELS := $(shell find kernels -name '*.py') models/warm_up.py
 CHECKED := build/checked
 
-run: build
+# Trading needs none of the risk models' kernels: whoever only runs does not wait for their machine code.
+run: .venv/built
 	@$(BOT4) run --seconds 20
 
-build: .venv/built
+build: .venv/built build/kernels/filled
 
 # Both suites at once: they wait for processes more than they compute. Neither knows of the other; the checked one is
 # printed when it has ended.
@@ -95,6 +97,10 @@ clean:
 	mkdir -p build && mv build.log build/; $(BOT4) strategy compile --quiet; \
 	echo "set-up: extensions and strategies $$((SECONDS - started)) s"
 	@touch $@
+
+build/kernels/filled: .venv/built $(KERNELS)
+	@$(PY) -m models.warm_up
+	@mkdir -p $(@D) && touch $@
 
 $(CHECKED)/built: .venv/base $(SOURCES) $(shell find ipc kernels models engine tests examples -name '*.py' -o -name '*.pyi')
 	@mkdir -p $(CHECKED)

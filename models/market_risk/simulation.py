@@ -24,6 +24,7 @@ from models.market_risk.scenario_risk import Measure, contributions_of, each, po
 
 NOTHING = np.zeros((0, 0))
 NO_TABLE = np.zeros((0, 0, 0))
+NO_TABLE.setflags(write=False)  # all tables are alike to the compiler: one machine code for every recipe
 LARGEST_STEPS = 1 << 24
 PIECES = 6  # of work a thread
 LEAST_BLOCKS = 8  # a thread is worth starting for
@@ -255,6 +256,7 @@ def copula_draws(correlation: Floats, dof: float, margin_dofs: Floats | None = N
     if margin_dofs is None:
         return draws
     margins = np.stack([tables.t_margin_table(float(dof), float(each)) for each in margin_dofs])
+    margins.setflags(write=False)
     return draws._replace(kind=cpu.T_MARGINS, margins=margins)
 
 
