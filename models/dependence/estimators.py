@@ -17,6 +17,7 @@ from models.dependence.margins import Margins, MarginState, fit_margins, usable_
 from models.dependence.means import equations_of
 from models.dependence.resident import resident
 from models.dependence.result import DependenceFit, Dynamics
+from models.dependence.shaped_margins import ShapedMargins, fit_shaped
 from models.dependence.standard_errors import KINDS, likelihood_errors
 from models.dependence.two_step import DynamicsEstimate, asymmetry_of, fit_dynamics
 from models.dependence.two_step_errors import (
@@ -33,6 +34,10 @@ Floats = NDArray[np.float64]
 SINGULAR = 1e-10  # smallest eigenvalue of the correlations of standardised residuals that a likelihood can take
 LEAST_ROWS = 100
 LARGEST_JOINT = 20  # 272 parameters: about a minute
+SECOND_STEP_NORMAL = (
+    "SECOND_STEP_NORMAL: correlation is estimated by the normal quasi-likelihood of residuals that the margins have "
+    "standardised; loglik is the sum of both, no likelihood of one joint density"
+)
 DYNAMICS = ("dcc.a", "dcc.b", "dcc.g")
 
 
@@ -68,6 +73,10 @@ class FirstStep:
         return self.margins.garch & (self.parameters <= 0.0) & ~self.replaced[self.margins.owners]
 
     @property
+    def errors(self) -> str:
+        return self.margins.errors if isinstance(self.margins, ShapedMargins) else "normal"
+
+    @property
     def correlation(self) -> Floats:
         return unit_diagonal(self.target)
 
@@ -91,16 +100,27 @@ class Estimate:
 
 
 def first_step(
-    returns: Floats, names: Sequence[str] | None, mean: str, window: int | None, warm: DependenceFit | None
+    returns: Floats,
+    names: Sequence[str] | None,
+    mean: str,
+    window: int | None,
+    warm: DependenceFit | None,
+    errors: str = "normal",
 ) -> FirstStep:
     """Checks the data and fits every series alone, from the parameters of `warm` where it has them."""
     values, labels = checked(returns, names, least=LEAST_ROWS, window=window)
-    margins = Margins(equations_of(values, labels, mean))
+    equations = equations_of(values, labels, mean)
+    margins = Margins(equations) if errors == "normal" else ShapedMargins(equations, errors)
     start = None
     if warm is not None and all(label in warm.parameters for label in margins.labels):
         start = np.array([warm.parameters[label] for label in margins.labels])
-    garch, converged = fit_margins(margins, start)
+    if isinstance(margins, ShapedMargins):
+        garch, converged = fit_shaped(margins, start)
+    else:
+        garch, converged = fit_margins(margins, start)
     parameters, replaced, notes = usable_margins(margins, garch, converged)
+    if errors != "normal":
+        notes = (*notes, SECOND_STEP_NORMAL)
     state = margins.evaluate(parameters)
     target, negative = second_moments(state.standardised), negative_moments(state.standardised)
     return FirstStep(margins, mean, garch, parameters, replaced, state, target, negative, notes)

@@ -23,6 +23,7 @@ from models.dependence.result import DependenceFit, judged, next_correlation
 from models.dependence.standard_errors import KINDS
 from models.dependence.two_step import persistence_of
 from models.faults import Fault
+from models.volatility.spec import ERRORS
 
 Floats = NDArray[np.float64]
 JOINT_ON_CPU = "DEVICE: the CPU (the joint likelihood has no GPU kernel)"
@@ -37,6 +38,7 @@ def fit_ccc(
     names: Sequence[str] | None = None,
     mean: str = "constant",
     estimator: str = "joint",
+    errors: str = "normal",
     window: int | None = None,
     warm: DependenceFit | None = None,
 ) -> DependenceFit:
@@ -45,11 +47,14 @@ def fit_ccc(
     `mean`: zero, constant, var1 or equations such as `honda=L.nissan` (see `means`). `estimator`: `joint` likelihood of
     means, GARCH and correlations, or `two-step` (margins one by one, then the correlations of their standardised
     residuals). `window`: only the last so many rows count. `warm`: an earlier fit to start from. Presample squares and
-    variances are the mean squared residual. Fault or DataFault: data or arguments that cannot be used.
+    variances are the mean squared residual. `errors` of the margins: normal, t or skewt (Hansen 1994); others than
+    normal need `two-step`, whose second step is the normal quasi-likelihood of the residuals they standardise.
+    Fault or DataFault: data or arguments that cannot be used.
     """
     began = time.perf_counter()
     chosen(estimator, CCC_ESTIMATORS)
-    first = first_step(returns, names, mean, window, warm)
+    possible(errors, estimator)
+    first = first_step(returns, names, mean, window, warm, errors)
     estimate = two_step_ccc(first)
     if estimator == "joint":
         estimate = joint(first, 0, np.empty(0), estimate.loglik)
@@ -60,6 +65,7 @@ def fit_dcc(
     returns: Floats,
     *,
     estimator: str = "two-step",
+    errors: str = "normal",
     asymmetric: bool = False,
     window: int | None = None,
     mean: str = "constant",
@@ -77,7 +83,8 @@ def fit_dcc(
     """
     began = time.perf_counter()
     chosen(estimator, DCC_ESTIMATORS)
-    first = first_step(returns, names, mean, window, warm)
+    possible(errors, estimator)
+    first = first_step(returns, names, mean, window, warm, errors)
     if len(first.names) < 2:
         raise Fault("dynamic correlation needs at least two series")
     if estimator == "composite":
@@ -109,6 +116,7 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
         names=first.names,
         mean=first.mean,
         start_variance="benchmark",
+        errors=first.errors,
         parameters=parameters,
         standard_errors={
             kind: dict(zip(estimate.labels, (float(x) for x in estimate.errors[kind]), strict=True)) for kind in KINDS
@@ -136,3 +144,11 @@ def laid_out(model: str, estimator: str, first: FirstStep, estimate: Estimate, b
 def chosen(estimator: str, allowed: tuple[str, ...]) -> None:
     if estimator not in allowed:
         raise Fault(f"estimator {estimator!r}: must be one of {', '.join(allowed)}")
+
+
+def possible(errors: str, estimator: str) -> None:
+    """Raises Fault for errors that the estimator has no likelihood for."""
+    if errors not in ERRORS:
+        raise Fault(f"errors {errors!r}: must be one of {', '.join(ERRORS)}")
+    if errors != "normal" and estimator == "joint":
+        raise Fault(f"errors {errors}: the joint likelihood is a normal one; use the estimator two-step")

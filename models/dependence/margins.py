@@ -1,5 +1,6 @@
 """GARCH(1,1) margins of several series: one by one, and as the part of a joint likelihood that each series owns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,7 +72,16 @@ class Margins:
     @cached_property
     def garch(self) -> NDArray[np.bool_]:
         """Which parameters belong to the variance: omega, alpha, beta of each series."""
-        return np.concatenate([np.arange(size) >= size - 3 for size in self.sizes])
+        found = np.zeros(sum(self.sizes), dtype=bool)
+        for place in self.variance_places:
+            found[place] = True
+        return found
+
+    @cached_property
+    def variance_places(self) -> tuple[slice, ...]:
+        """Where each series' omega, alpha and beta stand among all."""
+        means = (design.shape[1] for design in self.equations.designs)
+        return tuple(slice(offset + k, offset + k + 3) for offset, k in zip(self.offsets, means, strict=True))
 
     def part(self, parameters: Floats, series: int) -> Floats:
         return parameters[self.places[series]]
@@ -79,9 +89,14 @@ class Margins:
     def scores_of(self, parameters: Floats, series: int) -> Floats:
         """d loglik_t / d parameters of one series, (n, size), under the flat `parameters` of all."""
         design = self.equations.designs[series]
-        return evaluate_one(
-            np.ascontiguousarray(self.equations.returns[:, series]), design, self.part(parameters, series)
-        )[2]
+        returns = np.ascontiguousarray(self.equations.returns[:, series])
+        return self.evaluate_one(returns, design, self.part(parameters, series))[2]
+
+    def evaluate_one(
+        self, returns: Floats, design: Floats, parameters: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats, float]:
+        """One series; see the function of that name. Another density overrides it."""
+        return evaluate_one(returns, design, parameters)
 
     def evaluate(self, parameters: Floats) -> MarginState:
         """Everything of every series under `parameters` (sum of sizes,)."""
@@ -92,7 +107,7 @@ class Margins:
         scores, slopes = np.empty((n, sum(self.sizes))), np.empty((n, sum(self.sizes)))
         logliks = np.empty(series)
         for i in range(series):
-            one = evaluate_one(columns[i], self.equations.designs[i], self.part(parameters, i))
+            one = self.evaluate_one(columns[i], self.equations.designs[i], self.part(parameters, i))
             place = self.places[i]
             residuals[i], variances[i], scores[:, place], slopes[:, place], logliks[i] = one
         standardised = np.ascontiguousarray((residuals / np.sqrt(variances[:, :-1])).T)
@@ -134,6 +149,13 @@ def usable_start(parameters: Floats) -> bool:
 
 
 def searched(margins: Margins, start: Floats) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Normal errors, from the rows of `start` that can be begun at."""
+    return fit_alike(margins, start, lambda mean: Spec(process="garch", mean=mean, start_variance="benchmark"))
+
+
+def fit_alike(
+    margins: Margins, start: Floats, spec_of: Callable[[Any], Spec]
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """`models.volatility.fit_batch` of the series of equal equations together, on one thread; and log-likelihoods."""
     equations = margins.equations
     series = len(margins.sizes)
@@ -145,10 +167,11 @@ def searched(margins: Margins, start: Floats) -> tuple[Floats, NDArray[np.bool_]
         if mean == "regressors":
             words = {"regressors": equations.designs[chosen[0]], "regressor_names": labels}
         warm = np.stack([start[margins.places[i]] for i in chosen])
-        warm[[not usable_start(row) for row in warm]] = np.nan
+        k = len(labels)
+        warm[[not usable_start(row[k : k + 3]) for row in warm]] = np.nan
         batch = fit_batch(
             np.ascontiguousarray(equations.returns[:, chosen].T),
-            Spec(process="garch", mean=mean, start_variance="benchmark"),
+            spec_of(mean),
             warm=warm,
             names=[equations.names[i] for i in chosen],
             standard_errors=False,
@@ -182,15 +205,15 @@ def usable_margins(
     The limit is the one of `models.volatility`; EWMA is the GARCH of omega 0, alpha 0.06, beta 0.94.
     """
     out, replaced, notes = parameters.copy(), np.zeros(len(converged), dtype=bool), []
-    for i, place in enumerate(margins.places):
-        persistence = float(out[place.stop - 2] + out[place.stop - 1])
+    for i, place in enumerate(margins.variance_places):
+        persistence = float(out[place][1:].sum())
         if converged[i] and persistence < PERSISTENCE_LIMIT:
             continue
         reason = f"alpha + beta {persistence:.6f}" if converged[i] else "its search did not converge"
         replaced[i] = True
         design = margins.equations.designs[i]
         mean = np.linalg.lstsq(design, margins.equations.returns[:, i], rcond=None)[0]
-        out[place] = [*mean, 0.0, 1.0 - EWMA_DECAY, EWMA_DECAY]
+        out[margins.offsets[i] : place.stop] = [*mean, 0.0, 1.0 - EWMA_DECAY, EWMA_DECAY]
         notes.append(
             f"EWMA_MARGIN: variances of {margins.equations.names[i]} are those of EWMA({EWMA_DECAY}): {reason}"
         )

@@ -59,6 +59,7 @@ class DependenceFit:
     n: int
     seconds: float
     notes: tuple[str, ...]
+    errors: str = "normal"  # of the margins
 
     @property
     def correlations(self) -> Floats:

@@ -172,10 +172,8 @@ def fit(
     candidates = [*seeded_starts(standardised, kind, states, starts, seed)]
     if warm is not None and warm.states == states and warm.kind == kind and np.isfinite(warm.loglik):
         candidates.append(warm_start(warm, centre, scale))
-    best, passed = best_of(standardised, kind, candidates)
-    unmoved, notes = None, []
-    if best.health.code == "DEGENERATE_STATE":
-        standardised, best, passed, unmoved, notes = without_unmoved(standardised, kind, candidates, (best, passed))
+    first = best_of(standardised, kind, candidates)
+    standardised, best, passed, unmoved, notes = without_unmoved(standardised, kind, candidates, first)
     found, health = best.point, best.health
     notes += [] if health.ok else [f"{health.code}: {health.note}"]
     if passed:
@@ -282,6 +280,8 @@ def without_unmoved(
     the one value that is most frequent, then its near neighbours too. Gives values, maximum, starts passed over, the
     interval left out and a note; all as `before` where no healthy fit comes of it.
     """
+    if before[0].health.code != "DEGENERATE_STATE":
+        return values, *before, None, []
     seen, states = values[~np.isnan(values)], before[0].point.means.size
     each, counts = np.unique(seen, return_counts=True)
     centre = float(each[np.argmax(counts)])

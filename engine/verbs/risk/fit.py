@@ -30,7 +30,9 @@ MODELS = (*UNIVARIATE, "ccc", "dcc", "hmm")
 @click.option("--mean", help='zero, constant (default), var1, or equations such as "honda=L.nissan".')
 @click.option("--errors", type=click.Choice(["normal", "t", "skewt"]), default="normal", show_default=True)
 @click.option(
-    "--estimator", type=click.Choice(["two-step", "joint", "composite"]), help="ccc: joint, dcc: two-step by default."
+    "--estimator",
+    type=click.Choice(["two-step", "joint", "composite"]),
+    help="ccc: joint, dcc: two-step by default; t and skewt: two-step.",
 )
 @click.option("--states", type=int, default=2, show_default=True, help="Of the hidden Markov model.")
 @click.option(
@@ -77,7 +79,7 @@ def fit(
             fitted, series = fit_regimes(panel, states), panel.names[0]
             result = regimes_result(fitted, series)
         else:
-            fitted, series = fit_correlation(panel, model, mean, estimator, gpu), ""
+            fitted, series = fit_correlation(panel, model, mean, errors, estimator, gpu), ""
             result = correlation_result(fitted)
     result["notes"] = [*panel.notes, *result["notes"]]
     deliver(
@@ -100,8 +102,8 @@ def refuse(
         raise Fault(f"{more[0]!r} is no option; name series with --column {more[0]}")
     if model in ("ccc", "dcc") and start not in (None, "benchmark"):
         raise Fault(f"--start-variance {start}: {model} knows benchmark only")
-    if model in ("ccc", "dcc") and errors != "normal":
-        raise Fault(f"--errors {errors}: {model} has normal errors only")
+    if model in ("ccc", "dcc") and errors != "normal" and estimator == "joint":
+        raise Fault(f"--errors {errors}: the joint likelihood is a normal one; use --estimator two-step")
     if model not in ("ccc", "dcc") and estimator:
         raise Fault(f"--estimator belongs to ccc and dcc, not to {model}")
     if model == "hmm" and (start or mean or errors != "normal"):
@@ -173,13 +175,14 @@ def place_of_series(panel: "Panel", model: str, mean: str | None, columns: tuple
 
 
 def fit_correlation(
-    panel: "Panel", model: str, mean: str | None, estimator: str | None, gpu: "Mode"
+    panel: "Panel", model: str, mean: str | None, errors: str, estimator: str | None, gpu: "Mode"
 ) -> "DependenceFit":
+    """Margins with these errors and their correlation: CCC jointly where that is possible, DCC in two steps."""
     from models.dependence import fit_ccc, fit_dcc
 
-    words: dict[str, Any] = {"names": panel.names, "mean": mean or "constant"}
+    words: dict[str, Any] = {"names": panel.names, "mean": mean or "constant", "errors": errors}
     if model == "ccc":
-        return fit_ccc(panel.values, estimator=estimator or "joint", **words)
+        return fit_ccc(panel.values, estimator=estimator or ("joint" if errors == "normal" else "two-step"), **words)
     return fit_dcc(panel.values, estimator=estimator or "two-step", device=gpu, **words)
 
 
@@ -234,7 +237,7 @@ def correlation_result(fitted: "DependenceFit") -> dict[str, Any]:
         "health": {"ok": fitted.health.ok, "code": fitted.health.code, "note": fitted.health.note},
         "start_variance": fitted.start_variance,
         "mean": fitted.mean,
-        "errors": "normal",
+        "errors": fitted.errors,
         "estimator": fitted.estimator,
         "correlation": fitted.correlation.tolist(),
         "next_volatilities": (fitted.next_variances**0.5).tolist(),

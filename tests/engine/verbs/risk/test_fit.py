@@ -76,6 +76,22 @@ def test_dcc_and_hmm_have_the_same_keys(returns: Path, tmp_path: Path) -> None:
     assert {"dcc.a", "dcc.b"} <= set(dcc["parameters"])
 
 
+@pytest.mark.parametrize("model", ["ccc", "dcc"])
+def test_margins_with_t_errors_are_those_of_each_series_alone(returns: Path, tmp_path: Path, model: str) -> None:
+    found = fitted(tmp_path, "--model", model, "--data", returns, "--returns", "--errors", "t")
+    assert (found["errors"], found["estimator"]) == ("t", "two-step")
+    assert any(note.startswith("SECOND_STEP_NORMAL") for note in found["notes"])
+    for name in ("A", "B"):
+        alone = fitted(
+            tmp_path, "--model", "garch", "--data", returns, "--returns", "--errors", "t", "--column", name,
+            "--start-variance", "benchmark",
+        )  # fmt: skip
+        assert found["parameters"][f"{name}.nu"] == pytest.approx(alone["parameters"]["nu"], rel=1e-4)
+        for kind in ("hessian", "opg", "robust"):
+            errors = found["standard_errors"][kind]
+            assert errors[f"{name}.nu"] == pytest.approx(alone["standard_errors"][kind]["nu"], rel=1e-2)
+
+
 def test_an_equation_chooses_the_series_and_its_regressor(returns: Path, tmp_path: Path) -> None:
     found = fitted(tmp_path, "--model", "garch", "--data", returns, "--returns", "--mean", "A=L.B+constant")
     assert found["series"] == "A"
@@ -101,7 +117,10 @@ def test_people_see_a_table_and_the_path_of_the_report(returns: Path, tmp_path: 
         (("--model", "garch", "--returns", "--mean", "A=L.C"), "with series of A, B"),
         (("--model", "garch", "--returns", "--mean", "sometimes", "--column", "A"), "sometimes"),
         (("--model", "garch", "--returns", "--estimator", "joint"), "--estimator belongs to ccc and dcc"),
-        (("--model", "dcc", "--returns", "--errors", "t"), "dcc has normal errors only"),
+        (
+            ("--model", "dcc", "--returns", "--errors", "t", "--estimator", "joint"),
+            "the joint likelihood is a normal one",
+        ),
         (("--model", "dcc", "--returns", "--start-variance", "ols"), "dcc knows benchmark only"),
         (("--model", "hmm", "--returns", "--mean", "zero"), "have no meaning for hmm"),
         (("--model", "garch", "--returns", "A"), "name series with --column A"),
