@@ -1,6 +1,7 @@
 """CUDA sources compiled without a GPU: for the architectures we ship to, and for the host, where they are run."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = (80, 86, 89, 90, 100, 120)
 GCC = ("-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+WATCHED = "libasan" in os.environ.get("LD_PRELOAD", "")  # then every address and every overflow is: see test_memory.py
+SANITISERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined") if WATCHED else ()
 HOST_COMPILER, NVCC = shutil.which("g++"), shutil.which("nvcc")
 
 
@@ -30,7 +33,16 @@ def host_library(source: Path, kernels: tuple[str, ...], folder: Path) -> ctypes
     text = f'#include "{PROJECT / "kernels" / "cuda_on_host.h"}"\n#include "{source}"\n{names}\n'
     (folder / "on_host.cpp").write_text(text)
     target = folder / "on_host.so"
-    command = [str(HOST_COMPILER), *GCC, "-shared", "-fPIC", str(folder / "on_host.cpp"), "-o", str(target)]
+    command = [
+        str(HOST_COMPILER),
+        *GCC,
+        *SANITISERS,
+        "-shared",
+        "-fPIC",
+        str(folder / "on_host.cpp"),
+        "-o",
+        str(target),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(target))

@@ -23,7 +23,7 @@ def test_a_refit_that_may_use_a_gpu_is_the_cpus_and_says_so(monkeypatch: pytest.
     np.testing.assert_array_equal(found.whitened, plain.whitened)
 
 
-def test_a_refit_uses_the_gpu_that_is_there_for_margins_and_dependence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_margins_and_dependence_each_ask_for_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(device, "found", lambda: asked.append("asked") or Answer(None, "no NVIDIA driver"))
     refit(Snapshot(RETURNS, 300, None), SETTINGS, 100)
