@@ -14,7 +14,7 @@ becomes a message of source LOOP and goes the same way. Latencies are taken here
 
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.core cimport Core
 from engine.stage cimport REFUSAL_CODES, STAGES, ends_batch, records_of
 from ipc cimport waiting
@@ -29,6 +29,7 @@ import time
 
 import numpy as np
 
+from engine.clock import base_ns
 from engine.telemetry.refusal_counts import REFUSED
 from ipc.messages import MESSAGE, Refusal
 
@@ -90,10 +91,14 @@ def stamp_counter_ns():
     return (time.monotonic_ns() - started_ns) / <double> (ended - started)
 
 
+cdef int64_t CLOCK_BASE_NS = base_ns()
+
+
 cdef inline int64_t now_ns() noexcept nogil:
+    """As clock.utc_ns."""
     cdef timespec moment
-    clock_gettime(CLOCK_REALTIME, &moment)
-    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return CLOCK_BASE_NS + moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
 cdef class CoreLoop:

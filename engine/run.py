@@ -84,6 +84,7 @@ class Run:
             "directory": str(self.files.directory.resolve()),
             "instance": self.config.run.instance,
             "epoch": self.epoch,
+            "clock_base_ns": clock.base_ns(),
         }
         (self.files.shared / "run.json").write_text(json.dumps(note))
         if self._own_exchange:
@@ -97,7 +98,9 @@ class Run:
                 f"{self.files.run_id}: its shared memory is gone, so it cannot be resumed; replay it instead"
             )
         end_orphans(self.files.processes)
-        self.epoch = int(json.loads(path.read_text())["epoch"])
+        note = json.loads(path.read_text())
+        self.epoch = int(note["epoch"])
+        clock.go_on_by(int(note.get("clock_base_ns", clock.base_ns())))
         self.config = assembly.config_of_run(self.files)
         if self.config.run.market == "exchange" and not self.config.run.exchange_address:
             raise UserError(

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 import msgspec
 
+from engine import clock
 from engine.assembly import PROJECT
 from engine.config import Config
 from engine.errors import Exit, UserError
@@ -167,6 +168,7 @@ class Supervisor:
         if child.log is None:
             child.log = self.files.log(child.name).open("ab")
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment[clock.ENVIRONMENT] = str(clock.base_ns())
         environment.pop("NOTIFY_SOCKET", None)  # only the supervisor speaks to systemd
         child.process = subprocess.Popen(
             [sys.executable, "-m", "engine.child", child.name, str(path.resolve())],

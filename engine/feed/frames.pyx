@@ -7,12 +7,14 @@ the same records.
 """
 
 from libc.stdint cimport int64_t
-from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from engine.feed.sync cimport FeedHandler
 from ipc.counters cimport Counters, Histogram, add, record
 from ipc.doorbell cimport BellRope
 from ipc.ring cimport Producer
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
+
+from engine.clock import base_ns
 
 cdef enum:
     WIRE_LIMITS = 4  # a frame of so many times the limit is not even received: picows ends the connection for it
@@ -20,10 +22,14 @@ cdef enum:
 WIRE_FRAMES = WIRE_LIMITS  # for who makes the connection
 
 
+cdef int64_t CLOCK_BASE_NS = base_ns()
+
+
 cdef inline int64_t utc_ns() noexcept nogil:
+    """As clock.utc_ns."""
     cdef timespec moment
-    clock_gettime(CLOCK_REALTIME, &moment)
-    return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return CLOCK_BASE_NS + moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
 cdef class FeedLane:

@@ -101,7 +101,7 @@ class FeedSession:
         interval_ms = config.reconnect_interval_ms
         while True:
             transport: picows.WSTransport | None = None
-            begun_ns = clock.steady_ns()
+            begun_ns = clock.utc_ns()
             try:
                 transport, _ = await picows.ws_connect(
                     lambda: Frames(self._on_frame, self._on_too_large, config.max_frame_bytes, self._lane),
@@ -124,7 +124,7 @@ class FeedSession:
                 if transport is not None:
                     transport.disconnect(graceful=False)
             self._cut()
-            if clock.steady_ns() - begun_ns > (config.heartbeat_ms + config.heartbeat_timeout_ms) * 1_000_000:
+            if clock.utc_ns() - begun_ns > (config.heartbeat_ms + config.heartbeat_timeout_ms) * 1_000_000:
                 interval_ms = config.reconnect_interval_ms
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
             interval_ms = min(2 * interval_ms, config.reconnect_interval_limit_ms)

@@ -2,8 +2,8 @@
 
 It knows requests and events, not orders. Every request is answered exactly once through its callback: with the venue's
 answer, or with None when none came in time. When the connection breaks, unanswered requests are dropped and `on_cut` is
-called: whoever sent them must then ask what became of them. Every time here is of the steady clock, and so are the
-time stamps of requests, with the venue's offset to it as of the log-on: a host clock that is set moves none of them.
+called: whoever sent them must then ask what became of them. Time stamps of requests are `clock.utc_ns`, which
+nobody sets, and the venue's offset to it as of the log-on.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class Connection:
         self.asking = False  # the client's word: until what was in doubt has been asked for, nothing new is sent
         self.failure: Exception | None = None  # a programme error that ended the work here: the process is to end by it
         self.between_texts: Callable[[], None] = lambda: None  # to be set before the start
-        self.send_called_ns = 0  # of the last request, ns, steady clock
+        self.send_called_ns = 0  # of the last request, ns UTC
         self.cuts = 0
         self.malformed = 0
         self.logons = 0
@@ -127,7 +127,7 @@ class Connection:
 
     @property
     def clock_offset_ms(self) -> int:
-        """The venue's clock less our steady one, as of the last log-on."""
+        """The venue's clock less ours, as of the last log-on."""
         return self._clock_offset_ms
 
     @property
@@ -174,7 +174,7 @@ class Connection:
         if self._transport is None:
             asyncio.get_running_loop().call_soon(self._unsent, done)
             return
-        now_ns = clock.steady_ns()
+        now_ns = clock.utc_ns()
         if signed:
             params["recvWindow"] = self._settings.receive_window_ms
             params["timestamp"] = (at_ns or now_ns) // 1_000_000 + self._clock_offset_ms
@@ -185,7 +185,7 @@ class Connection:
         self.expect(number, done, now_ns)
         self._limits.add(now_ns // 1_000_000, weight, orders)
         body = msgspec.json.encode({"id": number, "method": method, "params": params})
-        self.send_called_ns = clock.steady_ns()
+        self.send_called_ns = clock.utc_ns()
         self._transport.send(picows.WSMsgType.TEXT, body)
 
     def take_id(self) -> int:
@@ -257,7 +257,7 @@ class Connection:
             max_frame_size=settings.max_frame_bytes,
         )
         self._transport = transport
-        self._limits.add(clock.steady_ns() // 1_000_000, 2, 0)
+        self._limits.add(clock.utc_ns() // 1_000_000, 2, 0)
 
     def _lost(self) -> None:
         """The connection broke. During the log-on its requests end here; afterwards `_keep_up` sees to the rest."""
@@ -278,9 +278,9 @@ class Connection:
 
     async def _log_on(self) -> None:
         """Measures the venue's clock, logs the session on where the key can, and subscribes to the account's events."""
-        before_ns = clock.steady_ns()
+        before_ns = clock.utc_ns()
         venue_time = await self._ask("time", {}, signed=False)
-        middle_ms = (before_ns + clock.steady_ns()) // 2_000_000
+        middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
         try:
             offset_ms = server_time_ms(venue_time) - middle_ms
         except ValueError as error:
@@ -352,18 +352,18 @@ class Connection:
 
     def _learn(self, answer: Answer) -> None:
         """Rate limits and the clock, from any answer."""
-        now_ms = clock.steady_ns() // 1_000_000
+        now_ms = clock.utc_ns() // 1_000_000
         self._limits.learn(now_ms, answer.get("rateLimits", []))
         error = answer.get("error") or {}
         if error.get("code") == RATE_LIMIT_CODE:
             retry_after = (error.get("data") or {}).get("retryAfter", now_ms + 1_000)
             self._limits.blocked_until_ms = max(self._limits.blocked_until_ms, int(retry_after) - self._clock_offset_ms)
         if error.get("code") == TIMESTAMP_CODE and self._transport is not None:
-            before_ns = clock.steady_ns()
+            before_ns = clock.utc_ns()
 
             def measured(reply: Answer | None) -> None:
                 if reply is not None and reply.get("status") == 200:
-                    middle_ms = (before_ns + clock.steady_ns()) // 2_000_000
+                    middle_ms = (before_ns + clock.utc_ns()) // 2_000_000
                     self._set_offset(server_time_ms(reply["result"]) - middle_ms)
 
             self.request("time", {}, measured, signed=False)

@@ -76,7 +76,7 @@ class Inquiry:
         """Nobody knows how it stands: reported UNKNOWN and asked for at once."""
         if order.open:
             self.words.doubted(order, Refusal.VENUE_TIMEOUT)
-            order.query_at_ns = clock.steady_ns()
+            order.query_at_ns = clock.utc_ns()
 
     def query(self, order: Order, now_ns: int) -> bool:
         """Asks how an order stands; False when no more may be asked now."""
@@ -122,7 +122,7 @@ class Inquiry:
             self._unasked.discard(order.number)
         if not order.open:
             return
-        now_ns = order.word_ns = clock.steady_ns()
+        now_ns = order.word_ns = clock.utc_ns()
         order.query_at_ns = now_ns + self._retry_ns  # unless the answer tells
         if answer is not None and answer["status"] == 200:
             order.missed_ns = 0
@@ -147,7 +147,7 @@ class Inquiry:
     def _fetched(self, order: Order, answer: Answer | None) -> None:
         """The answer to myTrades."""
         self._end(order)
-        now_ns = order.word_ns = clock.steady_ns()
+        now_ns = order.word_ns = clock.utc_ns()
         before = len(order.trades)
         if answer is not None and answer["status"] == 200:
             for trade in sorted(answer["result"], key=lambda entry: int(entry["id"])):

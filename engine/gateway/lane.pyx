@@ -25,7 +25,7 @@ from picows.picows cimport WSMsgType, WSTransport
 
 import numpy as np
 
-from engine.clock import STEADY_BASE_NS
+from engine.clock import base_ns
 from engine.gateway.attempts import STATE_BITS, WORDS, State
 from engine.gateway.orders import Standing
 from ipc.messages import MESSAGE
@@ -52,7 +52,7 @@ cdef enum:
 
 assert (ROW_WORDS, TIME_BITS) == (WORDS, STATE_BITS)
 assert (FREE, ATTEMPTED, FINISHED) == (State.FREE, State.ATTEMPTED, State.FINISHED)
-cdef int64_t STEADY_BASE = STEADY_BASE_NS
+cdef int64_t CLOCK_BASE_NS = base_ns()
 cdef object CHANGEABLE = (Standing.SENT, Standing.LIVE)
 
 
@@ -62,9 +62,9 @@ cdef inline int64_t monotonic_ns() noexcept nogil:
     return moment.tv_sec * 1_000_000_000 + moment.tv_nsec
 
 
-cdef inline int64_t steady_ns() noexcept nogil:
-    """As clock.steady_ns."""
-    return STEADY_BASE + monotonic_ns()
+cdef inline int64_t utc_ns() noexcept nogil:
+    """As clock.utc_ns."""
+    return CLOCK_BASE_NS + monotonic_ns()
 
 
 cdef class OrderLane:
@@ -139,7 +139,7 @@ cdef class OrderLane:
         return self._records[self._at : self._at + 2]
 
     def sent(self):
-        """Of the last `pass_on`: [(records, request id, time of the send, steady ns), ...]; valid as records are."""
+        """Of the last `pass_on`: [(records, request id, time of the send in ns UTC), ...]; valid as records are."""
         return [
             (self._records[at : at + 2], self._request_ids[at // 2], self._called_ns[at // 2])
             for at in range(self._sent_from, self._at, 2)
@@ -201,7 +201,7 @@ cdef class OrderLane:
         if self._connection is None or not self._connection.plain:
             return False
         if detail.action != ACTION_CANCEL and (
-            self._halt[0] != 0 or not self._limits.may_order(steady_ns() // 1_000_000)
+            self._halt[0] != 0 or not self._limits.may_order(utc_ns() // 1_000_000)
         ):
             return False
         if detail.action != ACTION_NEW and not self._changeable(detail.target_order_id, order.instrument):
@@ -238,7 +238,7 @@ cdef class OrderLane:
         """The text of _may_send into the socket; counted against the venue's limits."""
         cdef WSTransport transport = self._connection.transport
         cdef const OrderDetail *detail = <const OrderDetail *> (self._batch + self._at + 1)
-        cdef int64_t called_ns = steady_ns()
+        cdef int64_t called_ns = utc_ns()
         self._called_ns[self._at // 2] = called_ns
         transport.send_reuse_external_buffer(WSMsgType.TEXT, self._text.text, self._size)
         self._limits.add(called_ns // 1_000_000, 1, 0 if detail.action == ACTION_CANCEL else 1)
@@ -266,7 +266,7 @@ cdef class OrderLane:
                 elif self._consumer.backlog() == 0 and bell.sleep(sockets, sleep_ns):
                     found = self._watch()
                 bell.lower_word()
-        self.seen_ns = steady_ns()
+        self.seen_ns = utc_ns()
         return self.pass_on(last_number, durable_number, self.seen_ns) if found else 0
 
     cdef bint _core_sleeps(self) noexcept nogil:

@@ -37,7 +37,7 @@ class OrderTable:
         order = self.open.get(number)
         if order is None:
             symbol = self._symbols[message.instrument]
-            order = Order.of(message, symbol, self.client_id(number), now_ns or clock.steady_ns())
+            order = Order.of(message, symbol, self.client_id(number), now_ns or clock.utc_ns())
             self.open[number] = order
         return order
 

@@ -61,12 +61,12 @@ class PaperVenue:
             self._sink(not_found(attempt))
 
     def submit(self, order: OrderMessage, sent_id: int = 0) -> None:
-        self.send_called_ns = clock.steady_ns()
-        self._market.submit(records_of(order), clock.utc_ns())
+        self.send_called_ns = clock.utc_ns()
+        self._market.submit(records_of(order), self.send_called_ns)
 
     def poll(self, now_ns: int) -> None:
-        """Takes the market up to now, by the host's clock, which the market's records bear; hands over what is due."""
-        while count := self._market.advance(clock.utc_ns(), self._reports):
+        """Takes the market up to now and hands over the reports that are due."""
+        while count := self._market.advance(now_ns, self._reports):
             for at in range(0, count, 2):
                 self._sink(self._reports[at : at + 2])
             if count < REPORT_RECORDS:

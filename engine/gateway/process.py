@@ -8,8 +8,6 @@ The way of order n, and where a kill -9 leaves it:
     marked ATTEMPTED      from here on never sent again: the next gateway reports it UNKNOWN and asks the venue
     sent
     reported              by reports; with the final one in the ring it is marked FINISHED
-
-Every wait and every age is measured by the steady clock (`clock.steady_ns`); only messages bear the time of the host.
 """
 
 import asyncio
@@ -168,7 +166,7 @@ class Gateway:
     async def _poll(self) -> None:
         """With a core of its own: the order ring, and between two looks the sockets."""
         while not self._may_leave():
-            now_ns = clock.steady_ns()
+            now_ns = clock.utc_ns()
             found = self._turn(now_ns)
             self._beat(now_ns)
             if not found:
@@ -188,7 +186,7 @@ class Gateway:
                 self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, durable)
             elif number == 0 and self._lane.wait(self._bell, sockets, SLEEP_NS, self._last_number, durable):
                 self._remember_sent(self._lane.seen_ns)
-            now_ns = clock.steady_ns()
+            now_ns = clock.utc_ns()
             self._turn(now_ns)
             self._beat(now_ns)
             await asyncio.sleep(0)
@@ -214,8 +212,8 @@ class Gateway:
         while isinstance(session, BinanceSession) and not session.takes_new and time.monotonic() < deadline:
             if self._stopping_since is not None:
                 return
-            self._beat(clock.steady_ns())
-            self._venue.poll(clock.steady_ns())
+            self._beat(clock.utc_ns())
+            self._venue.poll(clock.utc_ns())
             await asyncio.sleep(0.002)
 
     def _recover(self) -> None:
@@ -245,7 +243,7 @@ class Gateway:
                 pid=os.getpid(),
                 epoch=self._settings.epoch,
                 number=self._beats,
-                time_ns=clock.utc_ns(),
+                time_ns=now_ns,
                 state="running" if self._stopping_since is None else "stopping",
                 progress=self._last_number + self._publisher.published,
             )
@@ -263,7 +261,7 @@ class Gateway:
                 self._lane.done()
             else:
                 break
-            found, now_ns = True, clock.steady_ns()  # a full reports ring may have held it up
+            found, now_ns = True, clock.utc_ns()  # a full reports ring may have held it up
         if self._lane.lost:
             self._counters.increase("lapped", self._lane.lost)
             self._lane.lost = 0
@@ -275,7 +273,7 @@ class Gateway:
         if self._failure is not None:
             return  # the next gateway's turn
         try:
-            now_ns = clock.steady_ns()
+            now_ns = clock.utc_ns()
             if self._lane.pass_on(self._last_number, self._durable_number(), now_ns):
                 self._remember_sent(now_ns)
         except Exception as error:  # picows would only note it and cut the connection; the process is to end by it
@@ -323,9 +321,8 @@ class Gateway:
         if called_ns >= seen_ns:  # else it waits for its target's fate and was not sent
             self._counters.observe("handle", called_ns - seen_ns)
             if order.cause_source == Source.MARKET:
-                cause_ns = order.cause_receive_time_ns - clock.utc_ns() + clock.steady_ns()
-                self._counters.observe("order_age", seen_ns - cause_ns)
-                self._counters.observe("tick_to_send", called_ns - cause_ns)
+                self._counters.observe("order_age", seen_ns - order.cause_receive_time_ns)
+                self._counters.observe("tick_to_send", called_ns - order.cause_receive_time_ns)
         if order.action in (Action.CANCEL, Action.QUERY):
             self._attempts.mark_finished(order.order_id)
 

@@ -1,7 +1,7 @@
 """The venue's rate limits, counted on our side: the gateway refuses before the venue does.
 
 Binance counts by intervals of its clock and tells its own counts with each answer; the larger of the two counts holds.
-Every `now_ms` is of our steady clock; `offset_ms` leads from there to the venue's.
+Every `now_ms` is of our clock; `offset_ms` leads from there to the venue's.
 Compiled because the order lane asks before each send.
 """
 

@@ -105,7 +105,7 @@ class BinanceSession:
             return Refusal.NONE if self._connection.ready else Refusal.VENUE_DISCONNECTED
         if not self.takes_new:
             return Refusal.VENUE_DISCONNECTED
-        may = self._limits.may_order(clock.steady_ns() // NS_PER_MS)
+        may = self._limits.may_order(clock.utc_ns() // NS_PER_MS)
         return Refusal.NONE if may else Refusal.VENUE_RATE_LIMIT
 
     # -- COMMANDS --
@@ -121,7 +121,7 @@ class BinanceSession:
         for attempt in attempts:
             if attempt.action in (Action.NEW, Action.REPLACE):
                 symbol, client_id = self._symbols[attempt.instrument], self._table.client_id(attempt.number)
-                order = Order.of_attempt(attempt, symbol, client_id, clock.steady_ns())
+                order = Order.of_attempt(attempt, symbol, client_id, clock.utc_ns())
                 order.standing = Standing.LIVE
                 self._open[order.number] = order
                 self._words.doubted(order, Refusal.VENUE_DISCONNECTED)
@@ -137,7 +137,7 @@ class BinanceSession:
         elif order.action == Action.QUERY:
             self._asked(order)
         else:
-            self._change(order, clock.steady_ns(), sent_id)
+            self._change(order, clock.utc_ns(), sent_id)
 
     def poll(self, now_ns: int) -> None:
         """Raises what ended the connection's work: an error of ours, which the process is to end by."""
@@ -178,7 +178,7 @@ class BinanceSession:
         order = self._table.find(number) or self._forgotten(number, event)
         if order is None:
             return
-        order.word_ns = clock.steady_ns()
+        order.word_ns = clock.utc_ns()
         if order.number in self._finished:
             if event["x"] == "TRADE":  # a fill that overtook or was overtaken: the trade id tells whether it is new
                 self._words.event(order, event)
@@ -204,7 +204,7 @@ class BinanceSession:
         if not order.open or answer is None:
             self._inquiry.doubt(order)
             return
-        order.word_ns = clock.steady_ns()
+        order.word_ns = clock.utc_ns()
         if answer["status"] == 200:
             result = answer["result"]
             self._words.accepted(order, int(result["orderId"]), int(result["transactTime"]))
@@ -280,7 +280,7 @@ class BinanceSession:
             self._reject_cancel(target, Refusal.VENUE_TIMEOUT)
             self._inquiry.doubt(target)
             return
-        target.word_ns = clock.steady_ns()
+        target.word_ns = clock.utc_ns()
         if answer["status"] == 200:
             self._words.status(target, answer["result"])
         else:
@@ -316,7 +316,7 @@ class BinanceSession:
                 self._inquiry.doubt(each)
             return
         halves = answer["result"] if answer["status"] == 200 else error["data"]
-        target.word_ns = order.word_ns = clock.steady_ns()
+        target.word_ns = order.word_ns = clock.utc_ns()
         if halves["cancelResult"] == "SUCCESS":
             if target.open:
                 self._words.status(target, halves["cancelResponse"])
@@ -338,7 +338,7 @@ class BinanceSession:
         number = message.target_order_id
         order = self._open.get(number) or self._finished.pop(number, None)
         if order is None:
-            now_ns = clock.steady_ns()
+            now_ns = clock.utc_ns()
             order = Order.of(message, self._symbols[message.instrument], self._table.client_id(number), now_ns)
             order.number, order.replaces = number, 0
             order.attempt_ns = 0  # long ago
@@ -386,7 +386,7 @@ class BinanceSession:
             self._words.ended(order, ReportKind.REJECTED, 0, code)
             self._settle(order)
         else:
-            self._change(message, clock.steady_ns())
+            self._change(message, clock.utc_ns())
 
     def _say(self, report: Report) -> None:
         if not self._stopped:

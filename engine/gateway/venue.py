@@ -22,7 +22,7 @@ class Venue(Protocol):
 
     @property
     def send_called_ns(self) -> int:
-        """When the last order began to leave, steady clock; the last `submit` sent nothing if this lies before it."""
+        """When the last order began to leave, ns UTC; the last `submit` sent nothing if this lies before it."""
         ...
 
     def refusal(self, order: OrderMessage) -> Refusal:
@@ -56,6 +56,6 @@ class Venue(Protocol):
     def poll(self, now_ns: int) -> None:
         """Called at every turn of the gateway's loop: time-outs, and for a simulated venue the market itself.
 
-        `now_ns`: steady clock. What it raises ends the process.
+        What it raises ends the process.
         """
         ...

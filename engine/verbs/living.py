@@ -53,6 +53,7 @@ def find_living(config: Config) -> LivingRun:
         if mark["instance"] != run.instance or directory.parent != Path(run.directory).resolve():
             continue
         if note["started_ticks"] == started_ticks(int(note["pid"])):
+            clock.go_on_by(int(mark.get("clock_base_ns", clock.base_ns())))
             return LivingRun(RunFiles(path.parent.name, directory, path.parent), read_manifest(directory), note)
         killed.append(path.parent.name)
     if killed:

@@ -4,13 +4,13 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine import clock
 from engine.gateway.attempts import AttemptRecord
 from engine.gateway.config import GatewaySettings
 from engine.gateway.connection import Connection
@@ -61,10 +61,10 @@ def watch_lane(point: str, count: int) -> None:
 
 def step_clock_back(step_ns: int) -> None:
     """Somebody sets the host's clock back with the first order."""
-    submit, utc_ns = BinanceSession.submit, clock.utc_ns
+    submit, time_ns = BinanceSession.submit, time.time_ns
 
     def stepped(*arguments: Any) -> Any:
-        clock.utc_ns = lambda: utc_ns() - step_ns
+        time.time_ns = lambda: time_ns() - step_ns
         return submit(*arguments)
 
     BinanceSession.submit = stepped  # type: ignore[method-assign,assignment]

@@ -10,6 +10,7 @@ import picows
 import pytest
 
 from engine import clock
+from engine.exchange import server
 from engine.exchange.config import Fault
 from engine.exchange.desk import ApiError
 from engine.exchange.server import ExchangeServer
@@ -75,7 +76,7 @@ async def test_replacement_that_waited_is_not_sent_beyond_the_rate_limit(
     old = trader.limit(BUY, 6_000_000)
     await trader.until(lambda: ReportKind.UNKNOWN in trader.orders[old].kinds)
     new = trader.limit(BUY, 6_000_100, action=Action.REPLACE, target=old)
-    trader.session.limits.blocked_until_ms = clock.steady_ns() // 1_000_000 + 60_000
+    trader.session.limits.blocked_until_ms = clock.utc_ns() // 1_000_000 + 60_000
     trader.session._inquiry._limits = RateLimits(GatewaySettings())  # questions may be asked
     await trader.until(lambda: trader.orders[new].final)
     assert trader.orders[new].codes == [Refusal.VENUE_RATE_LIMIT]
@@ -98,8 +99,9 @@ async def test_doubt_lasts_as_long_as_it_must_when_the_host_s_clock_is_set(
     lost = Fault(point="request", action="drop", method="order.place", count=1)
     exchange.misbehaviour.set((fault,))
     late = trader.limit(BUY, 6_000_000)
-    real = clock.utc_ns
-    monkeypatch.setattr(clock, "utc_ns", lambda: real() + step_ns)
+    real = time.time_ns
+    monkeypatch.setattr(server, "wall_ms", lambda: real() // 1_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: real() + step_ns)
     await trader.until(lambda: trader.orders[late].kinds == [ReportKind.UNKNOWN, ReportKind.ACCEPTED], 3.0)
     exchange.misbehaviour.set((lost,))
     never = trader.limit(BUY, 6_000_000)
@@ -266,7 +268,7 @@ async def test_fill_of_an_order_that_was_forgotten_is_told_all_the_same(
 async def expect_failure(trader: Trader, text: str) -> None:
     await trader.until(lambda: trader.session.connection.failure is not None)
     with pytest.raises(RuntimeError, match=text):
-        trader.session.poll(clock.steady_ns())
+        trader.session.poll(clock.utc_ns())
 
 
 async def test_error_that_nobody_thought_of_ends_the_work_loudly_when_a_connection_is_made(

@@ -177,7 +177,7 @@ class Trader(Book):
 
     async def _poll(self) -> None:
         while True:
-            self.session.poll(clock.steady_ns())
+            self.session.poll(clock.utc_ns())
             await asyncio.sleep(0.001)
 
     def send(self, **fields: object) -> int:
