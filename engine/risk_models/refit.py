@@ -41,7 +41,7 @@ def refit(snapshot: Snapshot, settings: RiskProcessConfig, scenarios: int) -> Re
     dependence = fit_dependence(margins.standardised, older, scenarios, settings.gpu)
     after_dependence = time.perf_counter()
     regime = fit_regime(
-        snapshot.returns, settings.regime_states, settings.seed, None if before is None else before.regime.regime
+        snapshot.returns, settings.regime_states, settings.seed, None if before is None else before.regime.last
     )
     seconds = (after_margins - began, after_dependence - after_margins, time.perf_counter() - after_dependence)
     found = dependence.dependence

@@ -4,7 +4,7 @@ Its series is the equal-weight mean of the returns, each in units of its own usu
 last refit). It does not change because the book trades and is there when nothing is held; every instrument counts
 alike; its sign cannot flip as that of a principal component can. The price: moves that cancel in the mean are not seen.
 As in `models.regimes`: parameters are of data up to the last refit, the value of a bar is never written again, states
-are ordered by volatility and matched to the version before, and a fit that is not healthy leaves that one in force.
+are ordered by volatility and matched to the version before. Where a fit cannot be used, the band is in force again.
 """
 
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ class Regime:
         self.version, self.fit, self.weights = version, fit, weights
         self.probabilities = fit.stationary
         self.state = int(self.probabilities.argmax())
-        self.filtered = self._filter(returns @ weights)
+        self.filtered = self._filter(series_of(returns, weights))
 
     def step(self, returns: Array) -> None:
         """One bar, (n,)."""
-        self._filter(np.atleast_1d(returns @ self.weights))
+        self._filter(np.atleast_1d(series_of(returns, self.weights)))
 
     def _filter(self, values: Array) -> Array:
         fit, filtered = self.fit, np.empty((len(values), self.fit.states))
@@ -54,10 +54,10 @@ class Regime:
 
 @dataclass(frozen=True)
 class RegimeFit:
-    """regime: None without one, not even an older one. fitted: it is a new version, with so many label jumps."""
+    """regime: the one in force, None without one. last: the last there was, to which the next is matched."""
 
     regime: Regime | None
-    fitted: bool
+    last: Regime | None
     label_jumps: int
     notes: tuple[str, ...]
 
@@ -70,14 +70,20 @@ def weights_of(returns: Array) -> Array:
     return weights
 
 
+def series_of(returns: Array, weights: Array) -> Array:
+    """Of one bar (n,) or many (m, n), to the same bits."""
+    series: Array = (np.ascontiguousarray(returns) * weights).sum(axis=-1)
+    return series
+
+
 def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) -> RegimeFit:
     """HMM of the series of returns (m, n), of two or more states up to `states`: of as many as BIC says are regimes.
 
     Another number of states than that of `before` needs very strong evidence, a difference of 10 (Kass and Raftery
-    1995, JASA 90). Where not even two states are regimes, `before` goes on, with a note.
+    1995, JASA 90). Where not even two states are regimes there is none, and a note says why.
     """
     weights = weights_of(returns)
-    series, warm = returns @ weights, None if before is None else before.fit
+    series, warm = series_of(returns, weights), None if before is None else before.fit
     fits = [fit_hmm(series, n, seed=seed, starts=STARTS, warm=warm, errors=False) for n in range(2, states + 1)]
     why = no_regimes(fits[0])
     usable = [fit for fit in fits if not no_regimes(fit)]
@@ -85,18 +91,14 @@ def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) ->
         why = ""
         now = warm.states if warm is not None else 0
         found = min(usable, key=lambda fit: bic(fit) - EVIDENCE * (fit.states == now))
-    if why and before is None:
-        return RegimeFit(None, False, 0, (f"REGIME_BAND: no hidden Markov model yet: {why}",))
     if why:
-        assert before is not None
-        kept = Regime(before.version, before.fit, before.weights, returns)
-        return RegimeFit(kept, False, 0, (f"REGIME_KEPT: version {before.version} goes on: {why}",))
+        return RegimeFit(None, before, 0, (f"REGIME_BAND: no hidden Markov model: {why}",))
+    regime = Regime(1 if before is None else before.version + 1, found, weights, returns)
     if before is None:
-        return RegimeFit(Regime(1, found, weights, returns), True, 0, ())
-    regime = Regime(before.version + 1, found, weights, returns)
+        return RegimeFit(regime, regime, 0, ())
     jumps = label_jumps(Regime(before.version, before.fit, before.weights, returns).filtered, regime.filtered)
     notes = (f"LABEL_JUMPS: {jumps} states moved in the order by volatility",) if jumps else ()
-    return RegimeFit(regime, True, jumps, notes)
+    return RegimeFit(regime, regime, jumps, notes)
 
 
 def bic(fit: HmmFit) -> float:
