@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from engine import run as run_module
 from engine import supervisor
 from engine.config import Config
 from engine.replay.replay import replay
+from engine.risk_models.config import RiskProcessConfig
+from engine.risk_models.estimate import Estimator
 from engine.verbs.living import LivingRun as Shown
 from engine.verbs.living import status
 from engine.verbs.operate import status_text
-from ipc.messages import Refusal
+from ipc.counters import Counters
+from ipc.messages import Refusal, RiskMethod
 from tests.recovery import nan_risk_process
 from tests.recovery.living_run import LivingRun, eager_config, shared_memory
 
@@ -80,6 +84,42 @@ def recovers(run: LivingRun, beyond: int) -> None:
 def replays(run: LivingRun) -> None:
     run.settle()
     assert replay(run.finish())["identical"]
+
+
+def counted(run: LivingRun, name: str) -> int:
+    counters = Counters.attach(run.files.counters("risk"))
+    try:
+        return counters.value(name)
+    finally:
+        counters.close()
+
+
+def fitted_before(settings: RiskProcessConfig) -> None:
+    """Compiles here what a refit needs, so that the run finds it in the cache and its first refit is soon made."""
+    estimator = Estimator(2, 80, settings)
+    for row in 1e-4 * np.random.default_rng(1).standard_normal((settings.fit_bars, 2)):
+        estimator.add(row)
+    assert estimator.refit()
+
+
+def test_refits_are_made_aside_and_taken_over_while_it_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bars of a tenth of a second: the shortest that the views, copied ten times a second, can show."""
+    settings = RiskProcessConfig(
+        bar_s=0.1, minimum_bars=20, fit_bars=110, history_bars=200, refit_s=1.0, refit_spacing_s=0.5, refresh_s=0.2
+    )
+    fitted_before(settings)
+    with shared_memory() as shared:
+        chosen = msgspec.structs.replace(config(tmp_path, shared, 24), risk_process=settings)
+        with LivingRun.started(chosen, monkeypatch) as run:
+            run.watch_until(lambda: fresh(run) and counted(run, "refits") >= 3)
+            version = int(risk(run)["results_version"])
+            assert version >= counted(run, "refits") + 10  # it published before, between and during them
+            assert counted(run, "failed_refits") == 0
+            assert counted(run, "method") in (RiskMethod.EWMA, RiskMethod.GARCH, RiskMethod.MIXED)
+            run.watch_until(lambda: fresh(run, version))
+            replays(run)
 
 
 def test_killed_it_is_started_again_and_meanwhile_trading_goes_on(
