@@ -9,6 +9,7 @@ put together; one that is too large is refused, and shows as a gap if it was par
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -115,9 +116,9 @@ class FeedSession:
                 self.connected = True
                 self.connections += 1
                 await transport.wait_disconnected()
-                self.last_error = "disconnected"
+                self._note("disconnected")
             except (OSError, picows.WSError, TimeoutError) as error:
-                self.last_error = f"{type(error).__name__}: {error}"
+                self._note(f"{type(error).__name__}: {error}")
                 if isinstance(error, picows.WSProtocolError) and error.code == picows.WSCloseCode.MESSAGE_TOO_BIG:
                     self._on_too_large(WIRE_FRAMES * config.max_frame_bytes, clock.utc_ns())
             finally:
@@ -128,6 +129,12 @@ class FeedSession:
                 interval_ms = config.reconnect_interval_ms
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
             interval_ms = min(2 * interval_ms, config.reconnect_interval_limit_ms)
+
+    def _note(self, error: str) -> None:
+        """What went wrong on the way to the venue: in the log, once for each reason in turn."""
+        if error != self.last_error:
+            print(f"market data from {self._stream_url.partition('/stream?')[0]}: {error}", file=sys.stderr)
+        self.last_error = error
 
     def _cut(self) -> None:
         """The core learns at once that no book can be trusted."""
@@ -179,7 +186,7 @@ class FeedSession:
                     raise aiohttp.ClientError(f"{response.status} {body[:120].decode('ascii', 'replace')}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self.snapshots_failed += 1
-            self.last_error = f"{symbol} snapshot: {type(error).__name__}: {error}"
+            self._note(f"{symbol} snapshot: {type(error).__name__}: {error}")
             return
         received_ns = clock.utc_ns()
         self.snapshots += 1

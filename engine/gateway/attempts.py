@@ -96,7 +96,9 @@ class AttemptRecord:
         try:
             found = os.fstat(descriptor).st_size
             if found not in (0, size):
-                raise IntegrityError(f"{path}: {found} bytes, {size} expected: another attempts_capacity wrote it")
+                raise IntegrityError(
+                    f"{path}: {found} bytes, {size} expected: another attempts_capacity or build wrote it"
+                )
             os.posix_fallocate(descriptor, 0, size)
             self._mapping = mmap.mmap(descriptor, size)
         finally:

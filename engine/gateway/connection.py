@@ -9,6 +9,7 @@ nobody sets, and the venue's offset to it as of the log-on.
 import asyncio
 import random
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,6 +29,9 @@ Done = Callable[[Answer | None], None]
 # what reading a frame that is not what it should be can raise (msgspec's errors are ValueErrors, but for too deep a
 # nesting; struct's come of a number that no report can hold)
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, struct.error)
+
+
+HELD_NS = 1_000_000_000  # shorter, and the next pause is longer: the venue bans who connects 300 times in five minutes
 
 
 class Client(Protocol):
@@ -227,23 +231,31 @@ class Connection:
             self.failure = error
 
     async def _keep_up(self) -> None:
-        """Connects, logs on, waits for the end, and begins again after a pause that doubles."""
+        """Connects, logs on, waits for the end, and begins anew after a pause that doubles until a connection holds."""
         interval_ms = self._settings.reconnect_interval_ms
         while True:
+            begun_ns = clock.utc_ns()
             try:
                 await self._connect()
                 await self._log_on()
-                interval_ms = self._settings.reconnect_interval_ms
                 self.ready = True
                 self._client.on_ready()
                 assert self._transport is not None
                 await self._transport.wait_disconnected()
-                self.last_error = "disconnected"
+                self._note("disconnected")
             except (OSError, picows.WSError, VenueSilent, TimeoutError) as error:
-                self.last_error = f"{type(error).__name__}: {error}"
+                self._note(f"{type(error).__name__}: {error}")
             self._cut()
+            if clock.utc_ns() - begun_ns > HELD_NS:
+                interval_ms = self._settings.reconnect_interval_ms
             await asyncio.sleep(interval_ms / 1_000 * self._random.uniform(0.5, 1.0))
             interval_ms = min(2 * interval_ms, self._settings.reconnect_interval_limit_ms)
+
+    def _note(self, error: str) -> None:
+        """Why there is no connection: in the log, once for each reason in turn."""
+        if error != self.last_error:
+            print(f"order connection to {self._settings.address}: {error}", file=sys.stderr)
+        self.last_error = error
 
     async def _connect(self) -> None:
         settings = self._settings

@@ -234,3 +234,18 @@ def test_more_symbols_than_a_connection_takes_are_refused_at_once() -> None:
     handler = FeedHandler(instruments(), Contract.SPOT, CONFIG)
     with pytest.raises(ValueError, match=r"feed\.max_symbols is 64"):
         FeedSession(handler, {f"S{i}": i for i in range(65)}, "ws://x", "http://x", CONFIG, Core().publish)
+
+
+async def test_error_that_nobody_thought_of_is_kept_for_the_process_to_end_by(
+    venue: Venue, core: Core, session: FeedSession, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await synchronised(venue, core)
+
+    def broken(records: np.ndarray[Any, Any], received_ns: int) -> None:
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr(session, "_publish", broken)
+    await venue.disconnect()
+    await until(lambda: session.failure is not None)
+    assert str(session.failure) == "nobody thought of it"
+    assert capfd.readouterr().err.count(": disconnected") == 1  # why there was no connection

@@ -202,6 +202,39 @@ async def test_time_that_is_none_at_the_log_on_is_the_venue_s_fault_and_it_is_tr
     await trader.stop()
 
 
+async def test_venue_that_ends_every_connection_is_tried_at_a_growing_distance_and_the_log_says_why_once(
+    exchange: ExchangeServer, credentials: Credentials, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After each log-on, before anything else: 300 connections in five minutes would be answered with a ban."""
+    limits = {"reconnect_interval_ms": 20, "reconnect_interval_limit_ms": 5_000}
+    trader = Trader(credentials, exchange.address, **limits)
+    await trader.start()
+    on_ready = trader.session.on_ready
+
+    def ready() -> None:
+        on_ready()
+        trader.session.connection.begin_anew()
+
+    trader.session.on_ready = ready  # type: ignore[method-assign]
+    trader.session.connection.begin_anew()
+    await asyncio.sleep(0.8)
+    assert 3 <= trader.session.connection.logons <= 8  # with pauses of 20 ms there would be more than 20
+    assert capfd.readouterr().err.count("disconnected") == 1
+    await trader.stop()
+
+
+async def test_key_that_the_venue_refuses_is_told_in_the_log(
+    exchange: ExchangeServer, credentials: Credentials, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stranger = Credentials("nobody", credentials.sign, credentials.session_logon)
+    trader = Trader(stranger, exchange.address)
+    await trader.session.start()
+    await trader.until(lambda: trader.session.connection.last_error != "")
+    assert "session.logon: {'code': -2015" in capfd.readouterr().err
+    assert not trader.session.takes_new
+    await trader.session.stop()
+
+
 # -- orders that the session does not know --
 
 
@@ -224,7 +257,7 @@ async def test_open_order_that_is_not_of_this_run_is_named_in_the_log(
     other.session.connection.begin_anew()
     await other.until(lambda: other.session.connection.logons == 2)
     await asyncio.sleep(0.1)
-    assert capfd.readouterr().err == ""  # once
+    assert "261120" not in capfd.readouterr().err  # once
     await other.stop()
 
 
