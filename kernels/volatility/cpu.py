@@ -287,6 +287,56 @@ def search(
     return best, arrived, evaluations
 
 
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def filter_row(
+    s: int,
+    scaled: Vector,
+    scale: float,
+    regressors: Matrix,
+    codes: Codes,
+    work: Matrix,
+    theta: Matrix,
+    presamples: Vector,
+    variances: Matrix,
+    residuals: Matrix,
+    following: Vector,
+    levels: Matrix,
+) -> None:
+    """Row s of what follows from theta[s], in the data's units."""
+    n, square = scaled.shape[0], scale * scale
+    before, after = filter_one(theta[s], scaled, regressors, codes, work)
+    presamples[s], following[s] = before * square, after * square
+    levels[s, 0] = dot(work[RESIDUAL], work[RESIDUAL], work[FOLD]) / n * square
+    levels[s, 1] = total(work[VARIANCE], work[FOLD]) / n * square
+    for t in range(n):
+        variances[s, t] = work[VARIANCE, t] * square
+        residuals[s, t] = work[RESIDUAL, t] * scale
+
+
+@njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
+def filter_range(
+    returns: Matrix,
+    scales: Vector,
+    regressors: Matrix,
+    codes: Codes,
+    theta: Matrix,
+    presamples: Vector,
+    variances: Matrix,
+    residuals: Matrix,
+    following: Vector,
+    levels: Matrix,
+) -> None:
+    """What `fit_range` fills after theta, from a theta that was found elsewhere, such as on a GPU."""
+    n = returns.shape[1]
+    work, scaled = np.empty((WORK_ROWS, n)), np.empty(n)
+    for s in range(returns.shape[0]):
+        for t in range(n):
+            scaled[t] = returns[s, t] / scales[s]
+        filter_row(
+            s, scaled, scales[s], regressors, codes, work, theta, presamples, variances, residuals, following, levels
+        )
+
+
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
 def fit_range(
     returns: Matrix,
@@ -330,11 +380,6 @@ def fit_range(
             covariances(at, scaled, regressors, codes, presample, work, scores, covariance[s])
             if polish:
                 logliks[s] = newton_step(at, covariance[s, 0], scaled, regressors, codes, presample, work, logliks[s])
-        before, after = filter_one(at, scaled, regressors, codes, work)
-        square = scale * scale
-        presamples[s], following[s] = before * square, after * square
-        levels[s, 0] = dot(work[RESIDUAL], work[RESIDUAL], work[FOLD]) / n * square
-        levels[s, 1] = total(work[VARIANCE], work[FOLD]) / n * square
-        for t in range(n):
-            variances[s, t] = work[VARIANCE, t] * square
-            residuals[s, t] = work[RESIDUAL, t] * scale
+        filter_row(
+            s, scaled, scale, regressors, codes, work, theta, presamples, variances, residuals, following, levels
+        )

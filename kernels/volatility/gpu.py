@@ -1,9 +1,12 @@
-"""GARCH and GJR of many series on a GPU: kernels.cu by CuPy, called as cpu.py is.
+"""GARCH and GJR of many series on a GPU: kernels.cu by CuPy.
 
 CuPy is imported only once a GPU was asked for and found. A fit is the CPU's search step for step with sums in another
 order and elementary functions of our own (kernels/elementary.cuh): a log-likelihood is the CPU's to 1e-6, parameters to
 1e-4 standard errors, and the same whatever the GPU. Of the CPU's models it has GARCH and GJR, zero or constant mean,
 every density and every start variance: see `fits`.
+
+A fit brings parameters back, not variances: two arrays as large as the returns take longer on their way than the CPU
+takes to make them (`cpu.filter_range`). Where they are wanted on the device, `filtered` leaves them there.
 """
 
 from functools import partial
@@ -36,18 +39,23 @@ class Resident(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a fit fills, in the order of `cpu.fit_range`'s last arguments: arrays of the host, a row a series."""
+    """What a fit fills: arrays of the host, a row a series; theta and covariance in the unit of returns / scale."""
 
     theta: Array
     logliks: Array
     converged: Array
     evaluations: Array
-    presamples: Array
     covariance: Array  # (series, 3, k, k), or anything empty without standard errors
-    variances: Array
-    residuals: Array
-    following: Array
-    levels: Array
+
+
+class Filtered(NamedTuple):
+    """What follows from a theta, in the data's units: arrays of the device, the series last."""
+
+    presamples: Array  # (series,) variances before the first return
+    following: Array  # (series,) after the last
+    levels: Array  # (2, series) mean squares of the residuals, mean variances
+    variances: Array  # (n, series)
+    residuals: Array  # (n, series)
 
 
 def fits(codes: Codes) -> bool:
@@ -66,7 +74,7 @@ def model_arguments(codes: Codes, n: int, count: int) -> tuple[Any, ...]:
 
 def series_at_once(n: int, k: int, free_bytes: int) -> int:
     """How many series of n returns and k parameters fit into the memory that one go takes; at least one."""
-    each = 8 * (6 * n + MEMORY_ROWS + 4 * k * k + 4 * k + 16)  # returns, variances, residuals, and copies turned round
+    each = 8 * (3 * n + MEMORY_ROWS + 6 * k * k + 4 * k + 16)  # returns, over their scale, turned round; the search
     return max(1, int(free_bytes * SHARE_OF_FREE) // each)
 
 
@@ -96,7 +104,7 @@ def fit(
     mode: Mode = "auto",
     stream: Any = None,
 ) -> None:
-    """`cpu.fit_range` of resident series; warm (series, k) of the host. On return `found` is filled.
+    """The search of `cpu.fit_range` for resident series; warm (series, k) of the host. On return `found` is filled.
 
     `stream`: a cupy stream, or None for the current one. Raises GpuMissing when there is no GPU or `mode` is "off",
     ValueError for a model that `fits` refuses.
@@ -105,33 +113,39 @@ def fit(
         raise ValueError("the GPU fits GARCH and GJR with zero or constant mean")
     cupy, module = library(mode)
     (n, count), k = held.returns.shape, warm.shape[1]
+    model, grid = model_arguments(codes, n, count), ((blocks(count),), (THREADS,))
     with stream or cupy.cuda.get_current_stream():
-
-        def launch(kernel: str, *arguments: Any) -> None:
-            module.get_function(kernel)((blocks(count),), (THREADS,), (*model_arguments(codes, n, count), *arguments))
-
         theta, logliks = cupy.empty((k, count)), cupy.empty(count)
         converged, evaluations = cupy.empty(count, np.int64), cupy.empty(count, np.int64)
         covariance = cupy.empty((3, k, k, count) if errors else 0)
         memory = cupy.empty((MEMORY_ROWS, count))
-        launch(
-            "garch_fit",
-            *(np.int32(iterations), np.int32(errors), np.int32(polish), np.float64(tolerance)),
-            *(held.returns, cupy.asarray(np.ascontiguousarray(warm.T)), theta, logliks, converged, evaluations),
-            *(covariance, memory),
-        )
+        given = held.returns, cupy.asarray(np.ascontiguousarray(warm.T))
+        settings = np.int32(iterations), np.int32(errors), np.int32(polish), np.float64(tolerance)
+        out = theta, logliks, converged, evaluations, covariance
+        module.get_function("garch_fit")(*grid, (*model, *settings, *given, *out, memory))
         if errors:
-            launch("garch_scores", held.returns, covariance, memory)
-        starts, following, levels = cupy.empty(count), cupy.empty(count), cupy.empty((2, count))
-        variances, residuals = cupy.empty((n, count)), cupy.empty((n, count))
-        launch("garch_filter", held.returns, held.scales, theta, starts, following, levels, variances, residuals)
-        for on_device, of_the_host in zip(
-            (theta, logliks, converged, evaluations, starts, covariance, variances, residuals, following, levels),
-            found,
-            strict=True,
-        ):
+            module.get_function("garch_scores")(*grid, (*model, held.returns, covariance, memory))
+        for on_device, of_the_host in zip(out, found, strict=True):
             if on_device.size:
                 fetch(cupy, on_device, of_the_host)
+
+
+def filtered(held: Resident, codes: Codes, theta: Array, *, mode: Mode = "auto", stream: Any = None) -> Filtered:
+    """Variances and residuals of resident series at theta (series, k) of the host; they stay on the device.
+
+    They are there when the stream gets there. Raises as `fit` does.
+    """
+    if not fits(codes):
+        raise ValueError("the GPU filters GARCH and GJR with zero or constant mean")
+    cupy, module = library(mode)
+    n, count = held.returns.shape
+    with stream or cupy.cuda.get_current_stream():
+        shapes = count, count, (2, count), (n, count), (n, count)
+        out = Filtered(*(cupy.empty(shape) for shape in shapes))
+        given = held.returns, held.scales, cupy.asarray(np.ascontiguousarray(theta.T))
+        arguments = (*model_arguments(codes, n, count), *given, *out)
+        module.get_function("garch_filter")((blocks(count),), (THREADS,), arguments)
+    return out
 
 
 def fetch(cupy: Any, on_device: Array, of_the_host: Array) -> None:
@@ -155,11 +169,12 @@ def fit_range(
     iterations: int,
     errors: bool,
     polish: bool,
-    *found: Array,
+    found: Found,
+    *,
     mode: Mode = "auto",
     stream: Any = None,
 ) -> None:
-    """`cpu.fit_range` of host arrays without regressors, in as many goes as the device's memory asks for. See `fit`."""
+    """`fit` of host arrays (series, n) and (series,), in as many goes as the device's memory asks for."""
     cupy, _ = library(mode)
     free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
     most = series_at_once(returns.shape[1], warm.shape[1], free)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kernels.device import GpuMissing, Mode
 from kernels.volatility import gpu
-from kernels.volatility.cpu import fit_range
+from kernels.volatility.cpu import filter_range, fit_range
 from models.device import on_gpu
 from models.faults import Fault
 from models.volatility import health
@@ -53,7 +53,7 @@ class VolatilityBatch:
     next_variance: Array  # (series,), one step ahead of the last return
     n: int
     dropped: int  # first returns lost to lags of the mean
-    threads: int  # of the CPU
+    threads: int
     seconds: float
     notes: tuple[str, ...] = ()  # DEVICE, where a GPU was asked for
 
@@ -105,39 +105,32 @@ def fit_batch(
     def on_device() -> bool:
         if not gpu.fits(codes):
             raise GpuMissing("it fits garch and gjr with mean zero or constant, no other model")
-        gpu.fit_range(sample.returns, sample.scales, codes, warm_scaled, *search, *results.arrays(), mode="require")
+        found = gpu.Found(*results.found())
+        gpu.fit_range(sample.returns, sample.scales, codes, warm_scaled, *search, found, mode="require")
         return True
 
+    def by_cpu(rows: slice) -> None:
+        given = sample.returns[rows], sample.scales[rows], sample.regressors, codes
+        if done:
+            filter_range(*given, *(array[rows] for array in results.filtered()))
+        else:
+            fit_range(*given, warm_scaled[rows], *search, *(array[rows] for array in results.arrays()))
+
     done, notes = on_gpu(device, on_device)
-    used = 1 if done else min(threads or cores(), max(1, -(-len(sample.returns) // CHUNK)))
-    if not done:
-        fit_threaded(sample, codes, warm_scaled, search, results, used)
+    used = min(threads or cores(), max(1, -(-len(sample.returns) // CHUNK)))
+    in_threads(by_cpu, len(sample.returns), used)
     return in_units(spec, labels, sample, results, used, notes, began)
 
 
-def fit_threaded(
-    sample: Sample,
-    codes: NDArray[np.int64],
-    warm: Array,
-    search: tuple[float, int, bool, bool],
-    results: "Results",
-    threads: int,
-) -> None:
-    """On the CPU: each thread takes CHUNK series at a time."""
-
-    def work(first: int) -> None:
-        rows = slice(first, first + CHUNK)
-        fit_range(
-            sample.returns[rows], sample.scales[rows], sample.regressors, codes, warm[rows], *search,
-            *(array[rows] for array in results.arrays()),
-        )  # fmt: skip
-
+def in_threads(work: Callable[[slice], None], series: int, threads: int) -> None:
+    """CHUNK series at a time."""
+    chunks = [slice(first, first + CHUNK) for first in range(0, series, CHUNK)]
     if threads == 1:
-        for first in range(0, len(sample.returns), CHUNK):
-            work(first)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, range(0, len(sample.returns), CHUNK)))
+        for rows in chunks:
+            work(rows)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, chunks))
 
 
 @dataclass(frozen=True)
@@ -166,6 +159,14 @@ class Results:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         return tuple(self.__dict__.values())
+
+    def found(self) -> tuple[NDArray[Any], ...]:
+        """What the search fills, in the order of `gpu.Found`."""
+        return self.theta, self.logliks, self.converged, self.evaluations, self.covariances
+
+    def filtered(self) -> tuple[NDArray[Any], ...]:
+        """What `filter_range` takes and fills."""
+        return self.theta, self.presamples, self.variances, self.residuals, self.following, self.levels
 
 
 def warm_of(warm: NDArray[Any] | None, spec: Spec, sample: Sample, k: int) -> Array:

@@ -31,19 +31,20 @@ class Fit(NamedTuple):
         return TOLERANCE, ITERATIONS, self.errors, self.polish
 
     def empty(self) -> gpu.Found:
-        (s, n), k = self.returns.shape, self.size
-        none = np.nan
+        s, k = len(self.returns), self.size
+        covariance = np.full((s, 3, k, k) if self.errors else (s, 0, 0, 0), np.nan)
         return gpu.Found(
-            np.full((s, k), none), np.full(s, none), np.zeros(s, np.bool_), np.zeros(s, np.int64), np.full(s, none),
-            np.full((s, 3, k, k) if self.errors else (s, 0, 0, 0), none), np.full((s, n), none),
-            np.full((s, n), none), np.full(s, none), np.full((s, 2), none),
-        )  # fmt: skip
+            np.full((s, k), np.nan), np.full(s, np.nan), np.zeros(s, np.bool_), np.zeros(s, np.int64), covariance
+        )
 
-    def by_cpu(self) -> gpu.Found:
-        found = self.empty()
-        none = np.zeros((0, self.returns.shape[1]))
-        fit_range(self.returns, self.scales, none, self.codes, self.warm, *self.search, *found)
-        return found
+    def by_cpu(self) -> tuple[gpu.Found, gpu.Filtered]:
+        (s, n), found, none = self.returns.shape, self.empty(), np.nan
+        rest = gpu.Filtered(*(np.full(shape, none) for shape in (s, s, (s, 2), (s, n), (s, n))))
+        fit_range(
+            self.returns, self.scales, np.zeros((0, n)), self.codes, self.warm, *self.search, *found[:4],
+            rest.presamples, found.covariance, rest.variances, rest.residuals, rest.following, rest.levels,
+        )  # fmt: skip
+        return found, rest
 
 
 def fit_of(
@@ -79,9 +80,9 @@ def assert_same(ours: gpu.Found, cpu: gpu.Found) -> None:
     assert np.max(np.abs(ours.covariance - cpu.covariance) / scale) < 2e-4
 
 
-def assert_same_filter(ours: gpu.Found, cpu: gpu.Found) -> None:
-    """What follows from the parameters."""
+def assert_same_filter(ours: gpu.Filtered, cpu: gpu.Filtered) -> None:
+    """To 1e-12: ours on the device, series last."""
     for name in ("presamples", "variances", "following", "levels"):
-        np.testing.assert_allclose(getattr(ours, name), getattr(cpu, name), rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(np.asarray(getattr(ours, name)).T, getattr(cpu, name), rtol=1e-12, err_msg=name)
     deviation = np.sqrt(cpu.levels[:, :1])
-    assert np.max(np.abs(ours.residuals - cpu.residuals) / deviation) < 1e-5
+    assert np.max(np.abs(np.asarray(ours.residuals).T - cpu.residuals) / deviation) < 1e-14

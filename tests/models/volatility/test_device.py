@@ -1,5 +1,7 @@
 """fit_batch with a GPU asked for: refused, left aside with a note, or used (numpy in CuPy's place)."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,3 +74,14 @@ def test_models_that_the_gpu_lacks_are_fitted_by_the_cpu_and_said_or_refused(a_g
     )
     with pytest.raises(Fault, match="garch and gjr"):
         fit_batch(RETURNS, spec, device="require")
+
+
+def test_published_values_of_dm_gbp_are_the_gpus_too(a_gpu: None, vectors: Path) -> None:
+    listed = json.loads((vectors / "vectors.json").read_text())["vectors"]
+    entry = next(each for each in listed if each["id"] == "garch11_dem2gbp_fcp_tsp")
+    expected, returns = entry["expected"], np.loadtxt(vectors / "dem2gbp.csv", skiprows=1)
+    batch = fit_batch(returns, Spec(start_variance="benchmark"), device="require")
+    assert batch.logliks[0] == pytest.approx(expected["loglik"], abs=entry["tolerance"]["loglik_abs"])
+    np.testing.assert_allclose(batch.parameters[0], [expected[name] for name in expected["order"]], rtol=1e-6)
+    for kind, key in (("hessian", "se_hessian"), ("opg", "se_opg"), ("robust", "se_qml")):
+        np.testing.assert_allclose(batch.standard_errors[kind][0], expected[key], rtol=1e-5)
