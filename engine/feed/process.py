@@ -110,12 +110,23 @@ class FeedProcess:
                     lane.rope = self._rope
 
     async def run(self) -> None:
+        """Until SIGTERM or SIGINT. Raises what ended a task of a session: the process is to end by it."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         for session in self._sessions:
             await session.start()
+        try:
+            await self._serve(stopping)
+        finally:
+            for session in self._sessions:
+                await session.stop()
+            self._producer.close()
+            self._counters.close()
+            self._health.close()
+
+    async def _serve(self, stopping: asyncio.Event) -> None:
         beats = 0
         while not stopping.is_set():
             beats += 1
@@ -131,10 +142,6 @@ class FeedProcess:
                 await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
             except TimeoutError:
                 continue
-        for session in self._sessions:
-            await session.stop()
-        self._producer.close()
-        self._counters.close()
 
     def _core_was_lapped(self) -> bool:
         """Whether the core has lost records of the market ring since the last look: its books wait for snapshots."""
