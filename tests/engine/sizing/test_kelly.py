@@ -173,6 +173,28 @@ def test_every_term_is_the_references_and_their_product_is_the_lots_bit_for_bit(
     assert all(0.0 <= factor <= 1.0 for factor in shown["term"])
 
 
+def test_where_no_double_rounds_to_a_lot_the_factor_before_gives_way_as_in_the_verb() -> None:
+    """Positions between one lot and two: for one in fifteen of them no factor gives 1 exactly."""
+    lowered = 0
+    for equity in np.linspace(7 * LOT_ATOMS, 12.5 * LOT_ATOMS, 100).astype(int).tolist():
+        bet = replace(GOOD, equity_atoms=equity, peak_equity_atoms=equity, volatility=3.1e-2)
+        chain, desk = kelly_chain(bet, kelly()), Desk(kelly(), bet)
+        assert chain is not None
+        assert desk.send() == (chain.lots, 0) == (1, 0)
+        assert dict(zip(TERMS, desk.shown["term"].tolist(), strict=True)) == {t.name: t.factor for t in chain.terms}
+        assert product_of(desk.shown) == 1.0
+        lowered += desk.factor("capital_cap") < 1.0
+    assert lowered > 0
+
+
+def test_a_payment_of_funding_at_the_very_end_is_paid() -> None:
+    for late_ns, kept in ((0, 0.5), (1, 0.75)):
+        desk = Desk(kelly(), GOOD)
+        desk.fund(2 * 10_000, NOW_NS + 10**9 + late_ns)
+        desk.send()
+        assert desk.factor("costs") == pytest.approx(kept, rel=1e-12)
+
+
 def test_the_terms_are_those_of_the_verb_in_its_order() -> None:
     assert (*TERMS_OF_THE_VERB, ROUNDING) == TERMS
     assert len(TERMS) == SIZING_VIEW["term"].shape[0]
@@ -275,6 +297,10 @@ def test_caps_leave_what_others_have_not_taken() -> None:
     assert desk.send()[0] == 100_000
     desk.account["position_lots"][0] = 66_666
     assert desk.send()[0] == 166_666 - 66_666
+    desk = Desk(capped, GOOD)  # short, the other strategy long by as much: not all of the venue is left
+    desk.account["position_lots"][0], desk.holdings["position_lots"][0] = -66_666, 0
+    assert desk.send()[0] == 100_000 + 66_666
+    assert (desk.shown["target_lots"], desk.factor("venue_cap") < 1.0) == (100_000, True)
 
 
 def test_what_risk_would_refuse_as_gross_is_made_smaller() -> None:
