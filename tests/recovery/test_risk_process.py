@@ -14,6 +14,7 @@ import pytest
 from engine import run as run_module
 from engine import supervisor
 from engine.config import Config
+from engine.exchange.config import SymbolSettings
 from engine.replay.replay import replay
 from engine.risk_models.config import RiskProcessConfig
 from engine.risk_models.estimate import Estimator
@@ -94,6 +95,15 @@ def counted(run: LivingRun, name: str) -> int:
         counters.close()
 
 
+def of_two_instruments(chosen: Config) -> Config:
+    symbols = tuple(SymbolSettings(symbol=name) for name in ("BTCUSDT", "ETHUSDT"))
+    return msgspec.structs.replace(
+        chosen,
+        exchange=msgspec.structs.replace(chosen.exchange, symbols=symbols),
+        instruments=tuple(f"{symbol.symbol}.BINANCE" for symbol in symbols),
+    )
+
+
 def fitted_before(settings: RiskProcessConfig) -> None:
     """Compiles here what a refit needs, so that the run finds it in the cache and its first refit is soon made."""
     estimator = Estimator(2, 80, settings)
@@ -102,6 +112,7 @@ def fitted_before(settings: RiskProcessConfig) -> None:
     assert estimator.refit()
 
 
+@pytest.mark.timeout(300)  # of which the run takes 20 s; the rest is compiling where the cache is empty
 def test_refits_are_made_aside_and_taken_over_while_it_publishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,9 +122,10 @@ def test_refits_are_made_aside_and_taken_over_while_it_publishes(
     )
     fitted_before(settings)
     with shared_memory() as shared:
-        chosen = msgspec.structs.replace(config(tmp_path, shared, 24), risk_process=settings)
+        chosen = of_two_instruments(msgspec.structs.replace(config(tmp_path, shared, 24), risk_process=settings))
         with LivingRun.started(chosen, monkeypatch) as run:
             run.watch_until(lambda: fresh(run) and counted(run, "refits") >= 3)
+            run.watch_until(lambda: counted(run, "dependence_fitted") == 1)  # published correlation is DCC's
             version = int(risk(run)["results_version"])
             assert version >= counted(run, "refits") + 10  # it published before, between and during them
             assert counted(run, "failed_refits") == 0
