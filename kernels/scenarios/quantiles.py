@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kernels.scenarios.fused import fma
+from kernels.scenarios.marks import LANES, gather_below
 from kernels.scenarios.tables import CENTRE_ABOVE, CENTRE_BELOW, PROBABILITY_BITS, SCORE_BITS, SMALLEST_EXPONENT
 
 Floats = NDArray[np.float64]
@@ -71,6 +72,19 @@ def at_score(table: Floats, x: float) -> Any:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def gathered(words: Words, count: int, places: Words) -> Any:
+    """Places of the tails among words (count,), ascending, into `places`; gives how many there are."""
+    tails: Any = 0
+    whole = count - count % LANES
+    for first in range(0, whole, LANES):  # tails lie around 0, the end of 64 bits included
+        tails += gather_below(words, first, np.uint64(TAIL), np.uint64(2 * TAIL), places, tails)
+    for i in range(whole, count):
+        places[tails] = np.uint64(i)
+        tails += np.int64(words[i] + np.uint64(TAIL) < np.uint64(2 * TAIL))
+    return tails
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def to_normals(words: Words, count: int, table: Floats, normals: Floats, places: Words) -> None:
     """Standard normals (count,) of words (count,); `table` of `tables.normal_table`; `places` (count,) is scratch."""
     for i in range(count):
@@ -79,10 +93,7 @@ def to_normals(words: Words, count: int, table: Floats, normals: Floats, places:
         above = fma(fma(fma(fma(fma(fma(fma(A7, r, A6), r, A5), r, A4), r, A3), r, A2), r, A1), r, A0)
         below = fma(fma(fma(fma(fma(fma(fma(B7, r, B6), r, B5), r, B4), r, B3), r, B2), r, B1), r, B0)
         normals[i] = q * above / below
-    tails: Any = 0
-    for i in range(count):
-        places[tails] = np.uint64(i)
-        tails += np.int64(words[i] + np.uint64(TAIL) < np.uint64(2 * TAIL))  # around 0, the end of 64 bits included
+    tails = gathered(words, count, places)
     for k in range(tails):
         i = places[k]
         value = at_probability(table, uniform(nearer(words[i])))
