@@ -26,6 +26,8 @@ WORK_BYTES = 1 << 30  # most, unless one point needs more
 FIELDS = 4  # of a pair's score: its log-likelihood, and the slopes by a, b, g
 
 Kind = Literal["all", "pairs"]
+What = Literal["logliks", "scores", "times"]
+Key = tuple[What, int]  # what is asked for, and of how many points
 Array = Any  # numpy.ndarray or cupy.ndarray of float64
 Floats = NDArray[np.float64]
 library = partial(cuda.library, SOURCE)
@@ -77,6 +79,8 @@ class Memory:
     slopes: Array
     values: Array
     sums: tuple[Array, Array]
+    quasi: Array  # of each pair, between two stretches of times
+    by_time: Array  # log-likelihoods, (rows,)
     capacity: int
 
 
@@ -105,7 +109,9 @@ def memory_for(cupy: Any, kind: Kind, sample: Sample) -> Memory:
         )
     paths, slopes, values = (cupy.empty(capacity * size) for size in sizes.values())
     most = capacity * (FIELDS if kind == "pairs" else 1) * segments(max(sample.pairs, sample.rows))
-    return Memory(cupy.zeros((capacity, 3)), paths, slopes, values, (cupy.empty(most), cupy.empty(most)), capacity)
+    sums = cupy.empty(most), cupy.empty(most)
+    own = cupy.empty(sample.pairs), cupy.empty(sample.rows)
+    return Memory(cupy.zeros((capacity, 3)), paths, slopes, values, sums, *own, capacity)
 
 
 def segments(length: int) -> int:
@@ -145,12 +151,27 @@ def score_launches(sample: Sample, count: int, memory: Memory) -> list[Launch]:
     ]
 
 
-def sum_launches(lists: int, length: int, memory: Memory) -> tuple[list[Launch], Array]:
-    """Kernels that add up `memory.values` (lists, length), and where the sums (lists,) are."""
+def time_launches(sample: Sample, memory: Memory) -> list[Launch]:
+    """Kernels that leave the sum over pairs of each time's log-likelihood, at the first point, in `memory.by_time`.
+
+    Pairs are taken through one stretch of times after the other: as many as `memory.values` holds.
+    """
+    done, most = likelihood_launches("pairs", sample, 1, memory)[:2], memory.capacity * FIELDS
+    for first in range(0, sample.rows, most):
+        times = min(most, sample.rows - first)
+        sizes = np.int32(first), np.int32(times), np.int32(sample.assets)
+        arrays = *sample.arrays, memory.points, memory.paths, memory.quasi, memory.values
+        done.append(Launch("pair_times", sample.pairs, (*sizes, *arrays)))
+        done += sum_launches(times, sample.pairs, memory, memory.by_time[first : first + times])[0]
+    return done
+
+
+def sum_launches(lists: int, length: int, memory: Memory, into: Array = None) -> tuple[list[Launch], Array]:
+    """Kernels that add up `memory.values` (lists, length), and where the sums (lists,) are: `into`, if given."""
     done: list[Launch] = []
     values = memory.values
     while length > 1 or not done:
-        sums = memory.sums[len(done) % 2]
+        sums = memory.sums[len(done) % 2] if into is None or length > SEGMENT else into
         arguments = np.int32(lists), np.int64(length), values, sums
         done.append(Launch("segment_sums", lists * segments(length), arguments))
         values, length = sums, segments(length)
@@ -185,39 +206,47 @@ class DynamicsLikelihood:
             self._sample = Sample(*arrays)
             self._memory = memory_for(cupy, kind, self._sample)
             self._stream.synchronize()
-        self._plans: dict[tuple[int, bool], tuple[list[Launch], Array]] = {}
-        self._graphs: dict[tuple[int, bool], Any] = {}
+        self._plans: dict[Key, tuple[list[Launch], Array]] = {}
+        self._graphs: dict[Key, Any] = {}
         self._points = np.zeros((self._memory.capacity, 3))
 
     def logliks(self, points: Floats) -> Floats:
         """(m,) of points (m, 2 or 3) of a, b (and g); nan where a Q is not positive definite."""
-        return self._run(points, scores=False)[:, 0]
+        return self._run("logliks", points)[:, 0]
 
     def scores(self, points: Floats) -> tuple[Floats, Floats]:
         """Log-likelihoods (m,) and their slopes (m, 3) by a, b, g at points (m, 2 or 3); of pairs only."""
         if self._kind != "pairs":
             raise ValueError("the GPU has scores of pairs only")
-        found = self._run(points, scores=True)
+        found = self._run("scores", points)
         return found[:, 0], found[:, 1:]
 
-    def _run(self, points: Floats, *, scores: bool) -> Floats:
+    def logliks_by_time(self, point: Floats) -> Floats:
+        """(rows,) log-likelihoods of each time at a point (2 or 3,): what `logliks` adds up."""
+        self._set(point[None])
+        return self._found(("times", 1), self._sample.rows)
+
+    def _run(self, what: What, points: Floats) -> Floats:
         """(m, FIELDS or 1) sums."""
-        fields, step = FIELDS if scores else 1, self._memory.capacity
+        fields, step = FIELDS if what == "scores" else 1, self._memory.capacity
         out = np.empty((len(points), fields))
         for first in range(0, len(points), step):
             part = points[first : first + step]
-            self._points[: len(part), : points.shape[1]] = part
-            self._points[: len(part), points.shape[1] :] = 0.0
-            out[first : first + step] = self._sums(len(part), scores).reshape(-1, fields)
+            self._set(part)
+            found = self._found((what, len(part)), len(part) * fields)
+            out[first : first + step] = found.reshape(-1, fields)
         return out
 
-    def _sums(self, count: int, scores: bool) -> Floats:
-        """What the kernels give for the first `count` points: by launches the first time, by a graph after that."""
-        key = count, scores
+    def _set(self, points: Floats) -> None:
+        self._points[: len(points), : points.shape[1]] = points
+        self._points[: len(points), points.shape[1] :] = 0.0
+
+    def _found(self, key: Key, length: int) -> Floats:
+        """What the kernels give, (length,): by launches the first time, by a graph after that."""
         with self._stream:
             self._memory.points.set(self._points)
             if key not in self._plans:
-                self._plans[key] = self._plan(count, scores)
+                self._plans[key] = self._plan(*key)
                 self._launch(self._plans[key][0])
             else:
                 if key not in self._graphs:
@@ -225,18 +254,23 @@ class DynamicsLikelihood:
                     self._launch(self._plans[key][0])
                     self._graphs[key] = self._stream.end_capture()
                 self._graphs[key].launch(self._stream)
-            found = np.empty(count * (FIELDS if scores else 1))
-            self._plans[key][1][: len(found)].get(out=found)
+            found = np.empty(length)
+            self._plans[key][1][:length].get(out=found)
         return found
 
-    def _plan(self, count: int, scores: bool) -> tuple[list[Launch], Array]:
-        sample, memory = self._sample, self._memory
-        length = sample.pairs if self._kind == "pairs" else sample.rows
-        if scores:
+    def _plan(self, what: What, count: int) -> tuple[list[Launch], Array]:
+        """Launches, and where their answer is."""
+        sample, memory, pairs = self._sample, self._memory, self._kind == "pairs"
+        if what == "times" and pairs:
+            return time_launches(sample, memory), memory.by_time
+        if what == "scores":
             launches = score_launches(sample, count, memory)
         else:
             launches = likelihood_launches(self._kind, sample, count, memory)
-        sums, where = sum_launches(count * (FIELDS if scores else 1), length, memory)
+        if what == "times":
+            return launches, memory.values
+        fields = FIELDS if what == "scores" else 1
+        sums, where = sum_launches(count * fields, sample.pairs if pairs else sample.rows, memory)
         return [*launches, *sums], where
 
     def _launch(self, launches: list[Launch]) -> None:

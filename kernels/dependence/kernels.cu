@@ -22,6 +22,10 @@ struct Element {
     int row, column;
 };
 
+struct Dynamics {
+    double a, b, g;
+};
+
 __device__ __forceinline__ double negative_part(double value) { return value < 0.0 ? value : 0.0; }
 
 // Row and column of element k of a lower triangle whose first row has `first` elements: 1 with the diagonal, or 0.
@@ -30,6 +34,21 @@ __device__ __forceinline__ Element place_of(Index k, int first) {
     while ((Index)row * (row + 1) / 2 > k) --row;
     while ((Index)(row + 1) * (row + 2) / 2 <= k) ++row;
     return {first ? row : row + 1, (int)(k - (Index)row * (row + 1) / 2)};
+}
+
+__device__ __forceinline__ Dynamics dynamics_at(const double *points, Index point) {
+    return {points[3 * point], points[3 * point + 1], points[3 * point + 2]};
+}
+
+// What Q moves back to: (1 - a - b) target - g negative_target.
+__device__ __forceinline__ double rest_of(Dynamics by, double target, double negative_target) {
+    return (1.0 - by.a - by.b) * target - by.g * negative_target;
+}
+
+// q of the next time.
+__device__ __forceinline__ double next_of(double q, double rest, Dynamics by, double one, double other) {
+    const double moved = rest + by.a * one * other + by.b * q;
+    return by.g == 0.0 ? moved : moved + by.g * negative_part(one) * negative_part(other);
 }
 
 #define FOR_EACH(k, total)                                                                                     \
@@ -47,9 +66,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) diagonal_paths(
     FOR_EACH(k, (Index)count * assets) {
         const Index point = k / assets;
         const int i = (int)(k - point * assets);
-        const double a = points[3 * point], b = points[3 * point + 1], g = points[3 * point + 2];
+        const Dynamics by = dynamics_at(points, point);
         const double level = target[(Index)i * assets + i], below = negative_target[(Index)i * assets + i];
-        const double rest = (1.0 - a - b) * level - g * below;
+        const double rest = rest_of(by, level, below);
         double value = level, by_a = 0.0, by_b = 0.0, by_g = 0.0;
         double *path = diagonals + point * size + i, *slope = slopes ? slopes + 3 * point * size + i : 0;
         for (Index at = 0; at < size; at += assets) {
@@ -59,11 +78,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) diagonal_paths(
                 slope[at] = by_a;
                 slope[at + size] = by_b;
                 slope[at + 2 * size] = by_g;
-                by_a = e * e - level + b * by_a;
-                by_b = value - level + b * by_b;
-                by_g = negative * negative - below + b * by_g;
+                by_a = e * e - level + by.b * by_a;
+                by_b = value - level + by.b * by_b;
+                by_g = negative * negative - below + by.b * by_g;
             }
-            value = rest + a * e * e + g * negative * negative + b * value;
+            value = rest + by.a * e * e + by.g * negative * negative + by.b * value;
         }
     }
 }
@@ -84,6 +103,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) diagonal_roots(
     }
 }
 
+// One pair at one time: its correlation r, 1 - r^2 (NaN unless above 0), and e'R^-1 e.
+struct Term {
+    double r, free, form;
+};
+
+__device__ __forceinline__ Term term_of(double q, double root, double other_root, double one, double other) {
+    const double r = q * root * other_root, free = 1.0 - r * r;
+    const double form = (one * one + other * other - 2.0 * r * one * other) / free;
+    return {r, free > 0.0 ? free : not_a_number(), form};
+}
+
 // values (count, 1, pairs): sum over times of a pair's log-likelihood; `roots` are diagonal_roots' (count, rows,
 // assets).
 extern "C" __global__ void __launch_bounds__(THREADS) pair_logliks(
@@ -95,26 +125,49 @@ extern "C" __global__ void __launch_bounds__(THREADS) pair_logliks(
         const Index point = k / pairs;
         const Element pair = place_of(k - point * pairs, 0);
         const int i = pair.row, j = pair.column;
-        const double a = points[3 * point], b = points[3 * point + 1], g = points[3 * point + 2];
+        const Dynamics by = dynamics_at(points, point);
         const double *root = roots + point * size;
         double q = target[(Index)i * assets + j], total = 0.0, product = 1.0;
-        const double rest = (1.0 - a - b) * q - g * negative_target[(Index)i * assets + j];
+        const double rest = rest_of(by, q, negative_target[(Index)i * assets + j]);
         int factors = 0;
         for (Index at = 0; at < size; at += assets) {
             const double one = standardised[at + i], other = standardised[at + j];
-            const double r = q * root[at + i] * root[at + j];
-            const double free = 1.0 - r * r, both = one * one + other * other;
-            total += (both - 2.0 * r * one * other) / free - both;
-            product *= free > 0.0 ? free : not_a_number();
+            const Term term = term_of(q, root[at + i], root[at + j], one, other);
+            total += term.form - (one * one + other * other);
+            product *= term.free;
             if (++factors == FACTORS) {
                 total += log_of(product);
                 product = 1.0;
                 factors = 0;
             }
-            q = rest + a * one * other + b * q;
-            if (g != 0.0) q += g * negative_part(one) * negative_part(other);
+            q = next_of(q, rest, by, one, other);
         }
         values[k] = -0.5 * (total + log_of(product));
+    }
+}
+
+// values (times, pairs) of the times first, first + 1 ...: log-likelihoods of each time and pair at one point, whose
+// `roots` are diagonal_roots' (rows, assets). quasi (pairs,): q at the first of these times, moved on to after the last.
+extern "C" __global__ void __launch_bounds__(THREADS) pair_times(
+    int first, int times, int assets, const double *standardised, const double *target, const double *negative_target,
+    const double *points, const double *roots, double *quasi, double *values
+) {
+    const Index pairs = PACKED(assets - 1);
+    FOR_EACH(k, pairs) {
+        const Element pair = place_of(k, 0);
+        const int i = pair.row, j = pair.column;
+        const Dynamics by = dynamics_at(points, 0);
+        const double level = target[(Index)i * assets + j];
+        const double rest = rest_of(by, level, negative_target[(Index)i * assets + j]);
+        double q = first == 0 ? level : quasi[k];
+        for (int t = 0; t < times; ++t) {
+            const Index at = (Index)(first + t) * assets;
+            const double one = standardised[at + i], other = standardised[at + j];
+            const Term term = term_of(q, roots[at + i], roots[at + j], one, other);
+            values[t * pairs + k] = -0.5 * (log_of(term.free) + (term.form - (one * one + other * other)));
+            q = next_of(q, rest, by, one, other);
+        }
+        quasi[k] = q;
     }
 }
 
@@ -129,35 +182,32 @@ extern "C" __global__ void __launch_bounds__(THREADS) pair_scores(
         const Index point = k / pairs;
         const Element pair = place_of(k - point * pairs, 0);
         const int i = pair.row, j = pair.column;
-        const double a = points[3 * point], b = points[3 * point + 1], g = points[3 * point + 2];
+        const Dynamics by = dynamics_at(points, point);
         const double *root = roots + point * size, *slope = slopes + 3 * point * size;
         const double level = target[(Index)i * assets + j], below = negative_target[(Index)i * assets + j];
-        const double rest = (1.0 - a - b) * level - g * below;
-        double q = level, total = 0.0, product = 1.0, by[3] = {0.0, 0.0, 0.0}, score[3] = {0.0, 0.0, 0.0};
+        const double rest = rest_of(by, level, below);
+        double q = level, total = 0.0, product = 1.0, moves[3] = {0.0, 0.0, 0.0}, score[3] = {0.0, 0.0, 0.0};
         int factors = 0;
         for (Index at = 0; at < size; at += assets) {
-            const double one = standardised[at + i], other = standardised[at + j];
-            const double scale = root[at + i] * root[at + j], r = q * root[at + i] * root[at + j];
-            const double free = 1.0 - r * r, both = one * one + other * other, across = one * other;
-            const double form = (both - 2.0 * r * one * other) / free;
-            const double by_r = (r + across - r * form) / free;
-            total += form - both;
-            product *= free > 0.0 ? free : not_a_number();
+            const double one = standardised[at + i], other = standardised[at + j], across = one * other;
+            const Term term = term_of(q, root[at + i], root[at + j], one, other);
+            const double by_r = (term.r + across - term.r * term.form) / term.free;
+            total += term.form - (one * one + other * other);
+            product *= term.free;
             if (++factors == FACTORS) {
                 total += log_of(product);
                 product = 1.0;
                 factors = 0;
             }
-            const double negative = negative_part(one) * negative_part(other);
+            const double negative = negative_part(one) * negative_part(other), scale = root[at + i] * root[at + j];
             const double news[3] = {across - level, q - level, negative - below};
 #pragma unroll
             for (int m = 0; m < 3; ++m) {
                 const double *of = slope + m * size + at;
-                score[m] += by_r * (by[m] * scale - 0.5 * r * (of[i] + of[j]));
-                by[m] = news[m] + b * by[m];
+                score[m] += by_r * (moves[m] * scale - 0.5 * term.r * (of[i] + of[j]));
+                moves[m] = news[m] + by.b * moves[m];
             }
-            q = rest + a * one * other + b * q;
-            if (g != 0.0) q += g * negative_part(one) * negative_part(other);
+            q = next_of(q, rest, by, one, other);
         }
         double *value = values + 4 * point * pairs + (k - point * pairs);
         value[0] = -0.5 * (total + log_of(product));
@@ -179,15 +229,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) quasi_paths(
         const Index point = k / elements, element = k - point * elements;
         const Element place = place_of(element, 1);
         const int i = place.row, j = place.column;
-        const double a = points[3 * point], b = points[3 * point + 1], g = points[3 * point + 2];
+        const Dynamics by = dynamics_at(points, point);
         double value = target[(Index)i * assets + j];
-        const double rest = (1.0 - a - b) * value - g * negative_target[(Index)i * assets + j];
+        const double rest = rest_of(by, value, negative_target[(Index)i * assets + j]);
         double *path = work + (point * (elements + assets) + element) * rows;
         for (int t = 0; t < rows; ++t) {
             const double one = standardised[(Index)t * assets + i], other = standardised[(Index)t * assets + j];
             path[t] = value;
-            const double moved = b * value + (rest + a * one * other);
-            value = g == 0.0 ? moved : moved + g * negative_part(one) * negative_part(other);
+            value = next_of(value, rest, by, one, other);
         }
     }
 }

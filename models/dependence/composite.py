@@ -45,17 +45,21 @@ class CompositeLikelihood:
 
 
 def composite_errors(
-    sample: CompositeLikelihood, estimate: DynamicsEstimate, many: Callable[[Floats], Floats] | None = None
+    sample: CompositeLikelihood,
+    estimate: DynamicsEstimate,
+    many: Callable[[Floats], Floats] | None = None,
+    by_time: Callable[[Floats], Floats] | None = None,
 ) -> dict[str, Floats]:
     """`robust` standard errors of the dynamics: inverse curvature, long-run covariance of scores, inverse curvature.
 
     `hessian` and `opg` are nan: pairs are not independent, so neither has a meaning alone. `many`: as in
-    `fit_dynamics`, for the curvature.
+    `fit_dynamics`, for the curvature; `by_time`: log-likelihoods (n,) at a point (k,); both where a GPU has them.
     """
     point, k = estimate.parameters, len(estimate.parameters)
     free = (point > 0.0) & (estimate.persistence < LARGEST_PERSISTENCE - 1e-9)
     shifts = STEP * np.eye(k)
-    scores = [(sample.logliks(*point + shift) - sample.logliks(*point - shift)) / (2 * STEP) for shift in shifts]
+    times = by_time or (lambda at: sample.logliks(*at))
+    scores = [(times(point + shift) - times(point - shift)) / (2 * STEP) for shift in shifts]
     curvature = second_differences(many or sample.at, point)
     inverse = invert(-curvature[np.ix_(free, free)] / len(scores[0]))
     spread = inverse @ long_run_covariance(np.column_stack(scores)[:, free]) @ inverse / len(scores[0])

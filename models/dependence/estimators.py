@@ -221,7 +221,7 @@ def composite_dcc(first: FirstStep, asymmetric: bool, warm: DependenceFit | None
             notes=tuple(notes if note is None else [*notes, note]),
         ),
         second,
-        composite_errors(sample, second, held.many),
+        composite_errors(sample, second, held.many, held.by_time),
     )
 
 

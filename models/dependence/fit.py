@@ -78,8 +78,8 @@ def fit_dcc(
     `estimator`: `two-step` with correlation targeting (fast: what is refreshed live), `joint` (means, GARCH,
     correlations and dynamics in one likelihood; at most 20 series) or `composite` (margins one by one, dynamics from
     the likelihoods of all pairs: for many series). `asymmetric`: the g term of Cappiello, Engle and Sheppard (2006).
-    `device` off, auto or require a GPU for the search of the dynamics; a note DEVICE says where it was made. Margins,
-    standard errors and the joint likelihood are computed on the CPU.
+    `device` off, auto or require a GPU for the search of the dynamics and the errors of `composite`; a note DEVICE says
+    where that was. Margins, other standard errors and the joint likelihood are computed on the CPU.
     """
     began = time.perf_counter()
     chosen(estimator, DCC_ESTIMATORS)

@@ -18,10 +18,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Resident:
-    """`many` and `slopes` of `fit_dynamics`: None on the CPU, and for slopes where the GPU has none; and notes."""
+    """`many` and `slopes` of `fit_dynamics`, `by_time` of `composite_errors`, and notes.
+
+    None on the CPU, and for slopes where the GPU has none.
+    """
 
     many: Callable[[Floats], Floats] | None
     slopes: Callable[[Floats], Floats] | None
+    by_time: Callable[[Floats], Floats] | None
     notes: tuple[str, ...]
 
 
@@ -31,9 +35,9 @@ def resident(sample: CorrelationLikelihood | CompositeLikelihood, device: Mode) 
     arrays = sample.standardised, sample.target, sample.negative_target
     held, notes = on_gpu(device, partial(DynamicsLikelihood, *arrays, kind=kind, mode="require"))
     if held is None:
-        return Resident(None, None, notes)
+        return Resident(None, None, None, notes)
 
     def slopes(point: Floats) -> Floats:
         return held.scores(point[None])[1][0, : len(point)]
 
-    return Resident(held.logliks, slopes if kind == "pairs" else None, notes)
+    return Resident(held.logliks, slopes if kind == "pairs" else None, held.logliks_by_time, notes)

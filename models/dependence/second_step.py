@@ -134,7 +134,7 @@ def searched(
         pairs = CompositeLikelihood(e, raw, full.negative_target)
         held = resident(pairs, device)
         found = fit_dynamics(pairs.loglik, len(e), asymmetry, start, many=held.many, slopes=held.slopes)
-        return found, composite_errors(pairs, found, held.many), held.notes
+        return found, composite_errors(pairs, found, held.many, held.by_time), held.notes
     singular_refused(unit_diagonal(raw), names, len(e))
     held = resident(full, device)
     found = fit_dynamics(full.loglik, len(e), asymmetry, start, many=held.many, slopes=held.slopes)

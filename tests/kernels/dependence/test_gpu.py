@@ -24,6 +24,7 @@ KERNELS = (
     "diagonal_paths",
     "diagonal_roots",
     "pair_logliks",
+    "pair_times",
     "pair_scores",
     "quasi_paths",
     "dcc_logliks",
@@ -59,7 +60,8 @@ def memory_of(kind: gpu.Kind, sample: gpu.Sample, points: np.ndarray) -> gpu.Mem
     sizes = gpu.memory_sizes(kind, sample.rows, sample.assets)
     paths, slopes, values = (np.full(len(points) * size, np.nan) for size in sizes.values())
     sums = np.full((2, len(points) * gpu.FIELDS * gpu.segments(max(sample.rows, sample.pairs))), np.nan)
-    return gpu.Memory(points, paths, slopes, values, (sums[0], sums[1]), len(points))
+    own = np.full(sample.pairs, np.nan), np.full(sample.rows, np.nan)
+    return gpu.Memory(points, paths, slopes, values, (sums[0], sums[1]), *own, len(points))
 
 
 def run(library: Any, launches: list[gpu.Launch], blocks: int, threads: int) -> None:
@@ -83,6 +85,13 @@ def host_scores(library: Any, sample: gpu.Sample, points: np.ndarray = POINTS) -
     launches, sums = gpu.sum_launches(len(points) * gpu.FIELDS, sample.pairs, memory)
     run(library, [*gpu.score_launches(sample, len(points), memory), *launches], 3, 4)
     return sums[: len(points) * gpu.FIELDS].reshape(len(points), gpu.FIELDS)
+
+
+def host_by_time(library: Any, sample: gpu.Sample, point: np.ndarray) -> np.ndarray:
+    """(rows,) sums over pairs, in stretches of FIELDS times."""
+    memory = memory_of("pairs", sample, point[None])
+    run(library, gpu.time_launches(sample, memory), 2, 5)
+    return memory.by_time
 
 
 def cpu_loglik(kind: gpu.Kind, sample: gpu.Sample, point: np.ndarray) -> float:
@@ -136,6 +145,15 @@ def test_source_run_on_the_host_is_the_reference_time_by_time(on_host: Any, asse
     g = admissible(0.3, sample.target, sample.negative_target, a, b)
     found = host_logliks(on_host, "all", sample, np.array([[a, b, g]]))[0]
     np.testing.assert_allclose(found, reference.dcc_logliks(*sample.arrays, a, b, g), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize(("rows", "assets"), [(61, 2), (30, 12), (33, 13)])
+def test_pairs_run_on_the_host_are_the_reference_time_by_time(on_host: Any, rows: int, assets: int) -> None:
+    sample = sample_of(rows, assets)
+    for point in POINTS[[0, 3]]:
+        found = host_by_time(on_host, sample, point)
+        expected = reference.composite_logliks(*sample.arrays, *point)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_scores_run_on_the_host_are_those_of_every_pair_on_the_cpu(on_host: Any) -> None:
@@ -220,6 +238,19 @@ def test_gpu_is_the_source_run_on_the_host_and_the_cpu(device: None, on_host: An
         assert np.array_equal(made.logliks(POINTS), expected, equal_nan=True)
     for point, own in zip(POINTS[:3], expected, strict=False):
         assert own == pytest.approx(cpu_loglik(kind, sample, point), abs=TOLERANCE * sizes_of(sample))
+
+
+@pytest.mark.parametrize("kind", ["all", "pairs"])
+def test_gpu_likelihoods_by_time_are_those_of_the_source_run_on_the_host(
+    device: None, on_host: Any, kind: gpu.Kind
+) -> None:
+    sample, point = sample_of(300, 13), POINTS[0]
+    made = gpu.DynamicsLikelihood(*sample.arrays, kind=kind, mode="require")
+    expected = host_by_time(on_host, sample, point)
+    if kind == "all":
+        expected = host_logliks(on_host, kind, sample, point[None])[0]
+    for _ in range(3):
+        assert np.array_equal(made.logliks_by_time(point), expected)
 
 
 def test_gpu_scores_are_those_of_the_source_run_on_the_host(device: None, on_host: Any) -> None:

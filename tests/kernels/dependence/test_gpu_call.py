@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels.dependence import gpu
+from kernels.dependence import gpu, reference
 from kernels.device import GpuMissing
 from tests.kernels.compiled import HOST_COMPILER, host_library
 from tests.kernels.dependence.test_gpu import KERNELS, POINTS, TOLERANCE, cpu_loglik, sample_of, sizes_of
@@ -75,6 +75,19 @@ def test_scores_and_likelihoods_share_their_memory(cupy: Any) -> None:
     np.testing.assert_array_equal(made.logliks(FINITE), logliks)
     again = made.scores(FINITE)
     np.testing.assert_array_equal(again[1], scores)
+
+
+@pytest.mark.parametrize("kind", ["all", "pairs"])
+def test_likelihoods_by_time_add_up_to_the_likelihood(cupy: Any, kind: gpu.Kind) -> None:
+    sample = sample_of(300, 5)  # more than two stretches of times
+    made = gpu.DynamicsLikelihood(*sample.arrays, kind=kind)
+    found = [made.logliks_by_time(FINITE[0]) for _ in range(3)]
+    assert found[0].shape == (300,)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+    assert found[0].sum() == pytest.approx(made.logliks(FINITE[:1])[0], rel=1e-12)
+    expected = reference.dcc_logliks if kind == "all" else reference.composite_logliks
+    np.testing.assert_allclose(found[0], expected(*sample.arrays, *FINITE[0]), rtol=1e-9, atol=1e-9)
 
 
 def test_scores_of_all_series_at_once_are_refused(cupy: Any) -> None:

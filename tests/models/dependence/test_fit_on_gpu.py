@@ -39,7 +39,7 @@ def a_gpu(compiled: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def no_cpu_search(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the CPU's likelihoods; a search takes hundreds."""
+    """Counts the CPU's likelihoods, those of composite errors too; a search takes a hundred."""
     calls: list[int] = []
     for kind in (CorrelationLikelihood, CompositeLikelihood):
         plain = kind.loglik
@@ -63,7 +63,8 @@ def test_the_search_on_the_gpu_finds_what_the_cpus_finds(
     errors, others = (each.standard_errors["robust"] for each in (found, expected))
     for label in ("dcc.a", "dcc.b"):
         assert errors[label] == pytest.approx(others[label], rel=1e-3, nan_ok=True)
-    assert len(no_cpu_search) - by_the_cpu < 10 < by_the_cpu
+    assert len(no_cpu_search) - by_the_cpu < 4
+    assert by_the_cpu > 50
     assert a_gpu.stream.graphs  # every search repeats
 
 
