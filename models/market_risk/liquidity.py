@@ -151,9 +151,18 @@ def read_liquidity(path: Path | str, names: Sequence[str]) -> dict[str, Terms]:
 
 
 def leaving(
-    var: float, names: Sequence[str], exposures: Floats, terms: Mapping[str, Terms], *, participation: float = 0.1
+    var: float,
+    names: Sequence[str],
+    exposures: Floats,
+    terms: Mapping[str, Terms],
+    *,
+    participation: float = 0.1,
+    step_s: float | None = None,
 ) -> dict[str, Any]:
     """VaR with spread and depth cost, and the seconds in which each position can be left.
+
+    step_s: seconds that `var` is for. Where the slowest position takes longer, VaR is that of one left evenly over its
+    time (`horizon_factor`).
 
     Depth cost: the share of the depth that one tenth of it (`participation`) stands for, square-root in size (Almgren
     et al. 2005 find a power near 0.6): impact * sqrt(min(|exposure|, participation * depth) / depth) on the exposure.
@@ -171,9 +180,12 @@ def leaving(
         for name, size, term in zip(names, sizes.tolist(), each, strict=True)
         if np.isfinite(term.depth) and np.isfinite(term.refill_s)
     }
-    adjusted = liquidity_adjusted_var(var, spread=spreads, depth=depth_cost)
+    slowest = max((each for each in seconds.values() if each < np.inf), default=0.0)
+    steps = slowest / step_s if step_s else 1.0
+    adjusted = liquidity_adjusted_var(var, spread=spreads, depth=depth_cost, liquidation_steps=steps)
     return {
         "var": adjusted.var,
+        "horizon_factor": adjusted.horizon_factor,
         "spread_cost": adjusted.spread_cost,
         "depth_cost": adjusted.depth_cost,
         "total": adjusted.total,

@@ -43,7 +43,14 @@ METHODS = ("historical", "parametric", "parametric-t", "cornish-fisher", "filter
     help="Make the paths on one.",
 )
 @click.option(
-    "--liquidity", "liquidity_path", type=click.Path(dir_okay=False), help="CSV instrument,spread,...: cost of leaving."
+    "--liquidity",
+    "liquidity",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="Cost of leaving, from recorded books (recording, tape, run's folder) or CSV instrument,spread,...",
+)
+@click.option(
+    "--depth-bps", type=float, default=10.0, show_default=True, help="Of recorded books: what rests so near the mid."
 )
 @json_option
 def var(
@@ -56,7 +63,8 @@ def var(
     horizon: int,
     window: int | None,
     report_to: str | None,
-    liquidity_path: str | None,
+    liquidity: tuple[str, ...],
+    depth_bps: float,
     as_json: bool,
     **simulation: Any,
 ) -> None:
@@ -72,6 +80,7 @@ def var(
 
     began = time.perf_counter()
     refuse_unused(method, level, window)
+    refuse_unused_depth(liquidity, depth_bps)
     path = report_path(report_to, "var", as_json)
     held = holding(portfolio_path, data_paths, are_returns, value)
     used = windowed(held.complete(), window)
@@ -79,8 +88,9 @@ def var(
     with on(used):
         measure = measured(method, used, held, level, horizon, simulation)
     result = result_of(measure, held, used)
-    if liquidity_path:
-        result["liquidity"] = liquidity_of(liquidity_path, held, measure)
+    if liquidity:
+        result["liquidity"], further = liquidity_of(liquidity, depth_bps, held, measure)
+        result["notes"] += further
     result["seconds"] = time.perf_counter() - began
     deliver(
         result, as_json, lambda: human(result), path,
@@ -211,13 +221,41 @@ def human(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def liquidity_of(path: str, held: "Holding", measure: "Measure") -> dict[str, Any]:
-    """VaR with the cost of leaving, and the seconds in which each position can be left."""
+def refuse_unused_depth(liquidity: tuple[str, ...], depth_bps: float) -> None:
+    """Raises Fault for --depth-bps without a book, for several tables, and for a distance that cannot be one."""
+    from engine.verbs.risk.idle_options import Use, refuse_idle
+    from engine.verbs.risk.recorded_books import is_book
+    from models.faults import Fault
+
+    books = [text for text in liquidity if is_book(text)]
+    refuse_idle("no recorded book", Use("depth_bps", bool(books), "--liquidity of recordings, tapes and runs"))
+    if len(liquidity) > 1 and len(books) < len(liquidity):
+        raise Fault("--liquidity: give one CSV of terms, or recorded books, one for each position; not both")
+    if not 0.0 < depth_bps < 1e4:
+        raise Fault(f"--depth-bps is {depth_bps:g}: above 0 and below 10,000, like 10")
+
+
+def liquidity_of(
+    given: tuple[str, ...], depth_bps: float, held: "Holding", measure: "Measure"
+) -> tuple[dict[str, Any], list[str]]:
+    """VaR with the cost of leaving, the seconds in which each position can be left, what that rests on; and notes."""
+    from dataclasses import asdict
+
     from engine.errors import UserError
+    from engine.verbs.risk.recorded_books import is_book, terms_from_books
+    from models.faults import Fault
     from models.market_risk.liquidity import leaving, read_liquidity
 
-    try:
-        terms = read_liquidity(path, held.names)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    return leaving(measure.var, held.names, held.exposures, terms)
+    step_s = measure.horizon * held.step_s if held.step_s else None
+    if not is_book(given[0]):
+        try:
+            terms = read_liquidity(given[0], held.names)
+        except OSError as error:
+            raise UserError(f"{given[0]}: cannot be read: {error.strerror}") from None
+        return leaving(measure.var, held.names, held.exposures, terms, step_s=step_s), []
+    if held.unit == "fraction":
+        raise Fault("--liquidity: a book's depth is money; give quantities, or the portfolio's --value")
+    terms, facts, notes = terms_from_books(given, held, depth_bps)
+    found = leaving(measure.var, held.names, held.exposures, terms, step_s=step_s)
+    each = {name: asdict(terms[name]) | facts[name] for name in held.names}
+    return found | {"depth_bps": depth_bps, "books": each}, list(notes)

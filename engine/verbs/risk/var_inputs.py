@@ -57,6 +57,15 @@ class Holding:
     def names(self) -> tuple[str, ...]:
         return self.returns.names
 
+    @property
+    def step_s(self) -> float | None:
+        """Seconds from row to row, the median; None without dates."""
+        import numpy as np
+
+        if not self.returns.dated or len(self.returns.dates) < 2:
+            return None
+        return float(np.median(np.diff(self.returns.dates).astype(np.int64))) / 1e9
+
     def complete(self) -> "Panel":
         """Rows where every position has a return; what was left out is noted."""
         from models.panel import returns_of

@@ -128,9 +128,29 @@ def tables(held: "Holding", measure: "Measure", result: dict[str, Any]) -> list[
             total=True,
         )
     ]
+    if "books" in result.get("liquidity", {}):
+        found.append(books_table(result["liquidity"], unit))
     if "liquidity" in result:
         seconds = result["liquidity"]["seconds_to_liquidate"]
         pace = f"At {result['liquidity']['participation']:.0%} of the depth each time it comes back."
         rows = [[name, f"{value:,.0f}"] for name, value in seconds.items()]
         found.append(Table("Time to leave", ["instrument", "seconds"], rows, frozenset(["instrument"]), pace))
     return found
+
+
+def books_table(liquidity: dict[str, Any], unit: str) -> Table:
+    """What the books say of each position: spread, depth, how soon it is back, what leaving at once would cost."""
+    rows = [
+        [
+            name, f"{book['spread'] * 1e4:.3f} bp", money(book["depth"], unit), f"{book['refill_s']:,.1f} s",
+            f"{book['impact'] * 1e4:.2f} bp", money(book["at_once"]["cost"], unit),
+            money(book["at_once"]["unfilled"], unit), f"{book['samples']:,}", book["source"],
+        ]
+        for name, book in liquidity["books"].items()
+    ]  # fmt: skip
+    headings = [
+        "instrument", "spread", "depth", "back in", "impact of all of it", "at once costs", "beyond the book",
+        "samples", "source",
+    ]  # fmt: skip
+    note = f"Depth: what rests within {liquidity['depth_bps']:g} bp of the mid on the side that is hit, median."
+    return Table("Books", headings, rows, frozenset(["instrument", "source"]), note)
