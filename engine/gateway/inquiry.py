@@ -98,9 +98,12 @@ class Inquiry:
             order.recheck = True
             return
         self._begin(order)
+        params = {"symbol": order.symbol.name, "orderId": order.venue_order_id, "limit": TRADES_LIMIT}
+        if order.page_from >= 0:
+            params["fromId"] = order.page_from
         self._connection.request(
             "myTrades",
-            {"symbol": order.symbol.name, "orderId": order.venue_order_id, "limit": TRADES_LIMIT},
+            params,
             lambda answer: self._fetched(order, answer),
             weight=TRADES_WEIGHT,
         )
@@ -148,10 +151,16 @@ class Inquiry:
         """The answer to myTrades."""
         self._end(order)
         now_ns = order.word_ns = clock.utc_ns()
-        before = len(order.trades)
+        before, page = len(order.trades), []
         if answer is not None and answer["status"] == 200:
-            for trade in sorted(answer["result"], key=lambda entry: int(entry["id"])):
+            page = sorted(answer["result"], key=lambda entry: int(entry["id"]))
+            for trade in page:
                 self.words.traded(order, trade, 0)
+        if order.open and len(page) >= TRADES_LIMIT:  # there are more: from the first on, page by page
+            order.page_from = 0 if order.page_from < 0 else int(page[-1]["id"]) + 1
+            self.fetch_trades(order)
+            return
+        order.page_from = -1
         if order.open and (len(order.trades) == before or not self.query(order, now_ns)):
             self.words.doubted(order, Refusal.VENUE_TIMEOUT)  # the venue's list is behind, or it did not answer
             order.query_at_ns = now_ns + self._retry_ns

@@ -56,6 +56,7 @@ class Order:
     query_at_ns: int = 0
     word_ns: int = 0  # when the venue was last heard of it
     missed_ns: int = 0  # when the venue, which had it, first did not find it
+    page_from: int = -1  # the first trade id of the page asked for; -1: the newest
 
     @classmethod
     def of(cls, message: OrderMessage, symbol: Symbol, client_id: str, now_ns: int) -> "Order":

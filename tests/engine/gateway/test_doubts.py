@@ -14,6 +14,7 @@ from engine.exchange import server
 from engine.exchange.config import Fault
 from engine.exchange.desk import ApiError
 from engine.exchange.server import ExchangeServer
+from engine.gateway import inquiry
 from engine.gateway.config import GatewaySettings
 from engine.gateway.connection import Connection, Frames
 from engine.gateway.credentials import Credentials
@@ -140,6 +141,23 @@ async def test_order_that_the_venue_had_and_does_not_find_for_a_while_is_not_giv
     assert trader.orders[number].filled_lots == 100
     assert asked > 4
     trader.check(exchange)
+
+
+async def test_fills_of_more_than_one_page_are_all_fetched(
+    exchange: ExchangeServer, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inquiry, "TRADES_LIMIT", 3)
+    trader = Trader(credentials, exchange.address)
+    await trader.start()
+    number = trader.limit(BUY, 6_000_000, 100)
+    await trader.until(lambda: trader.orders[number].kinds)
+    exchange.misbehaviour.set((Fault(point="event", action="drop"),))
+    for _ in range(10):
+        rest(exchange, SELL, 6_000_000, 10)
+    await trader.until(lambda: trader.orders[number].final)
+    assert (trader.orders[number].filled_lots, trader.doubled_fills) == (100, 0)
+    trader.check(exchange)
+    await trader.stop()
 
 
 async def test_order_that_the_venue_had_and_keeps_not_finding_is_given_up_in_the_end(
