@@ -297,6 +297,8 @@ def test_caps_leave_what_others_have_not_taken() -> None:
     assert desk.send()[0] == 100_000
     desk.account["position_lots"][0] = 66_666
     assert desk.send()[0] == 166_666 - 66_666
+    desk.account["position_lots"][0] = desk.holdings["position_lots"][0] = -66_666
+    assert desk.send()[0] == 166_666 + 66_666
     desk = Desk(capped, GOOD)  # short, the other strategy long by as much: not all of the venue is left
     desk.account["position_lots"][0], desk.holdings["position_lots"][0] = -66_666, 0
     assert desk.send()[0] == 100_000 + 66_666
