@@ -149,7 +149,8 @@ class Screen:
     def result(self) -> dict[str, Any]:
         """The keys of `bot4 run --json`."""
         if self._row is None:
-            return {"run": self._run.files.run_id, "messages": 0, "orders": 0, "fills": 0, "pnl": 0.0, "fees": 0.0}
+            counts = dict.fromkeys(("messages", "orders", "fills", "open_orders"), 0)
+            return {"run": self._run.files.run_id, **counts, "pnl": 0.0, "fees": 0.0}
         money = self.money()
         return {
             "run": self._run.files.run_id,
@@ -157,6 +158,7 @@ class Screen:
             "orders": int(self._row["head"]["orders"]),
             "fills": money.fills,
             "position": money.position,
+            "open_orders": int(self._row["instruments"]["open_orders"].sum()),
             "pnl": money.net,
             "fees": money.fees,
             "book_state": BookState(int(self._row["book"][0]["state"])).name,

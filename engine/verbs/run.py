@@ -54,7 +54,7 @@ def run(
         result["replay"] = replayed(active.files.directory)
     result["report"] = str(write_report(active.files.directory, result))
     emit(result, as_json, lambda: screen.closing(result))
-    return exit_code(result, active.supervisor.halted, active.supervisor.ended)
+    return exit_code(result, active.supervisor.halted, active.supervisor.ended, left_open(result, active.config.run))
 
 
 def chosen(config: Any, seconds: float | None, strategy: str | None, seed: int | None, live: bool) -> Any:
@@ -102,8 +102,21 @@ def write_report(folder: Path, result: dict[str, Any]) -> Path:
     return path
 
 
-def exit_code(result: dict[str, Any], halted: str | None, ended: str | None) -> int:
+def left_open(result: dict[str, Any], settings: Any) -> str | None:
+    """What is to be told of orders that a venue which outlives the run still has: it did not hear of a cancel."""
+    outlives = settings.orders == "binance" or (settings.orders == "exchange" and settings.exchange_address)
+    if not result["open_orders"] or not outlives:
+        return None
+    return (
+        f"{result['open_orders']} orders were open when the run ended, and may still fill: cancel those whose client "
+        f"order id begins with {result['run']}- at the venue"
+    )
+
+
+def exit_code(result: dict[str, Any], halted: str | None, ended: str | None, left: str | None = None) -> int:
     """0 when all went well; what went wrong otherwise."""
+    if left is not None:
+        print(f"bot4: {left}", file=sys.stderr)
     if halted is not None:
         print(f"bot4: halted: {halted}", file=sys.stderr)
         return int(Exit.STOPPED)
@@ -112,4 +125,6 @@ def exit_code(result: dict[str, Any], halted: str | None, ended: str | None) -> 
         return int(Exit.FAILED)
     if result.get("replay") and not result["replay"]["identical"]:
         return int(Exit.INTEGRITY)
+    if left is not None:
+        return int(Exit.VENUE)
     return int(Exit.DONE)

@@ -40,7 +40,7 @@ def started_core(files: RunFiles) -> tuple[ViewsWriter, dict[str, np.ndarray[Any
 
 def show_fills(core: tuple[ViewsWriter, dict[str, np.ndarray[Any, Any]]], fills: int) -> None:
     writer, rows = core
-    rows["instruments"]["fills"] = fills
+    rows["instruments"]["fills"], rows["instruments"]["open_orders"] = fills, 2
     writer.publish(1, 1, 1, lambda: 0)
 
 
@@ -65,3 +65,4 @@ def test_what_was_filled_while_the_run_stopped_is_in_its_result(tmp_path: Path) 
     run.files.views.unlink()
     screen.remember()
     assert screen.result()["fills"] == 4
+    assert screen.result()["open_orders"] == 2
