@@ -24,6 +24,7 @@ from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
 from engine.risk_models.refitter import Refitter, Snapshot
+from engine.risk_models.remembered import load, save
 from engine.run_files import RunFiles
 from engine.telemetry.views import ViewsReader
 from ipc.bus import Heart
@@ -87,6 +88,9 @@ class RiskProcess:
         self._next_publish_s = self._earliest_publish_s = 0.0
         self._refitter = Refitter(self._made)
         self._refit_began_s = time.monotonic()
+        for returns in load(files.risk_bars, count):
+            self._estimator.add(returns)
+            self._refit_began_s = -np.inf  # at once
         self._noted: tuple[str, ...] = ()
         self._producer = Ring.attach(files.ring("risk")).producer()
         path = files.counters("risk")
@@ -157,9 +161,10 @@ class RiskProcess:
         self._say()
 
     def _made(self, snapshot: Snapshot) -> "Refit":
-        """On the refitter's thread, which is the one that waits for numba and scipy to load."""
+        """On the refitter's thread, which is the one that waits for the disk, and for numba and scipy to load."""
         from engine.risk_models.refit import refit
 
+        save(self._files.risk_bars, snapshot.returns)
         return refit(snapshot, self._config.risk_process, self._config.risk.scenarios)
 
     def _say(self) -> None:

@@ -15,7 +15,7 @@ RINGS = ("market", "orders", "reports", "commands", "results", "risk", "journal"
 class RunFiles:
     """Paths of one run.
 
-    DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  report.html
+    DIRECTORY/RUN_ID/     manifest.json  journal/  snapshots/  settings/  logs/  risk_bars.npy  report.html
     SHARED/RUN_ID/        NAME.ring  NAME.counters  journal.status  views  processes.json  halt  attempts
                           NAME.bell  NAME.socket
     """
@@ -73,6 +73,10 @@ class RunFiles:
     @property
     def instruments(self) -> Path:
         return self.directory / "instruments.npy"
+
+    @property
+    def risk_bars(self) -> Path:
+        return self.directory / "risk_bars.npy"
 
     @property
     def report(self) -> Path:
