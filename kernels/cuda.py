@@ -5,10 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kernels.device import GpuMissing, Mode, gpu
 
 OPTIONS = ("--fmad=false", "-std=c++17")  # fused products are written out; nothing else may be fused
 BLOCKS_AN_SM = 16
+WARP = 32
 
 
 @cache
@@ -20,13 +23,23 @@ def library(source: Path, mode: Mode) -> tuple[Any, Any]:
         import cupy
     except ImportError as error:
         raise GpuMissing(f"there is a GPU, but CuPy is missing ({error}): install the extra gpu") from error
-    return cupy, cupy.RawModule(code=text_of(source), options=OPTIONS, backend="nvrtc")
+    try:
+        module = cupy.RawModule(code=text_of(source), options=OPTIONS, backend="nvrtc")
+        module.compile()
+    except Exception as error:  # driver, runtime, compiler: whatever CuPy says, a GPU that it cannot use is none
+        raise GpuMissing(f"there is a GPU, but CuPy cannot use it: {error}") from error
+    return cupy, module
 
 
 def text_of(source: Path) -> str:
     """The source with what it includes of ours in the place of the #include: NVRTC takes one text."""
     included = r'^#include "(.+)"$'
     return re.sub(included, lambda found: text_of(source.parent / found[1]), source.read_text(), flags=re.MULTILINE)
+
+
+def on_device(cupy: Any, array: Any) -> Any:
+    """The array in device memory, C-ordered as kernels read it; one that is there stays. On the current stream."""
+    return cupy.asarray(np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array)
 
 
 def multiprocessors(cupy: Any) -> int:
@@ -36,3 +49,9 @@ def multiprocessors(cupy: Any) -> int:
 def blocks_for(items: int, threads: int, multiprocessors: int) -> int:
     """Blocks of so many threads for that many items: as many as keep the GPU busy, threads take several items."""
     return max(1, min(-(-items // threads), multiprocessors * BLOCKS_AN_SM))
+
+
+def shape_for(items: int, most: int, multiprocessors: int) -> tuple[int, int]:
+    """Blocks, and threads of each: `most`, or a warp where that many would leave multiprocessors idle."""
+    threads = most if items > most * multiprocessors else WARP
+    return blocks_for(items, threads, multiprocessors), threads

@@ -202,8 +202,7 @@ class DynamicsLikelihood:
         self._multiprocessors = cuda.multiprocessors(cupy)
         self._kind = kind
         with self._stream:
-            arrays = (cupy.asarray(each) for each in (standardised, target, negative_target))
-            self._sample = Sample(*arrays)
+            self._sample = Sample(*(cuda.on_device(cupy, each) for each in (standardised, target, negative_target)))
             self._memory = memory_for(cupy, kind, self._sample)
             self._stream.synchronize()
         self._plans: dict[Key, tuple[list[Launch], Array]] = {}
@@ -275,5 +274,5 @@ class DynamicsLikelihood:
 
     def _launch(self, launches: list[Launch]) -> None:
         for each in launches:
-            blocks = cuda.blocks_for(each.items, THREADS, self._multiprocessors)
-            self._module.get_function(each.kernel)((blocks,), (THREADS,), each.arguments)
+            blocks, threads = cuda.shape_for(each.items, THREADS, self._multiprocessors)
+            self._module.get_function(each.kernel)((blocks,), (threads,), each.arguments)

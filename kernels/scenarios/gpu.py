@@ -87,7 +87,7 @@ def process_rows(process: Process, stack: Any = np.stack) -> Array:
 
 def moved(cupy: Any, arrays: Any) -> Any:
     """A named tuple with its arrays in device memory; those that are there stay."""
-    return type(arrays)(*(cupy.asarray(field) if hasattr(field, "shape") else field for field in arrays))
+    return type(arrays)(*(cuda.on_device(cupy, field) if hasattr(field, "shape") else field for field in arrays))
 
 
 def resident(draws: Draws, process: Process, *, mode: Mode = "auto") -> tuple[Draws, Process]:
@@ -121,7 +121,7 @@ def path_losses(
         out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
         shape = grid(len(losses), scratch_rows(len(exposures), steps), cuda.multiprocessors(cupy))
         common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
-        arguments = path_arguments(common, cupy.asarray(exposures), first, seed, out, cupy.empty(shape.scratch))
+        arguments = path_arguments(common, cuda.on_device(cupy, exposures), first, seed, out, cupy.empty(shape.scratch))
         launch(module.get_function("path_losses"), shape, arguments, out, losses)
 
 
@@ -143,7 +143,7 @@ def path_returns(
     assets = len(process.mean)
     found = np.empty((assets, len(paths)))
     with stream or cupy.cuda.get_current_stream():
-        held, by, numbers = moved(cupy, draws), moved(cupy, process), cupy.asarray(paths)
+        held, by, numbers = moved(cupy, draws), moved(cupy, process), cuda.on_device(cupy, paths)
         shape = grid(len(paths), scratch_rows(assets, steps), cuda.multiprocessors(cupy))
         out = cupy.empty(found.shape)
         common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
@@ -166,9 +166,9 @@ def linear_losses(
     """losses (n,) of one step of SCORES without jumps: `cpu.linear_losses`. See `path_losses`."""
     cupy, module = library(mode)
     with stream or cupy.cuda.get_current_stream():
-        held = draws._replace(normal=cupy.asarray(draws.normal), mixing=cupy.asarray(draws.mixing))
+        held = draws._replace(normal=cuda.on_device(cupy, draws.normal), mixing=cuda.on_device(cupy, draws.mixing))
         out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
-        arguments = linear_arguments(held, cupy.asarray(direction), expected, first, seed, out)
+        arguments = linear_arguments(held, cuda.on_device(cupy, direction), expected, first, seed, out)
         shape = grid(len(losses), 0, cuda.multiprocessors(cupy))
         launch(module.get_function("linear_losses"), shape, arguments, out, losses)
 

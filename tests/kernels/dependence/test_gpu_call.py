@@ -49,6 +49,13 @@ def test_a_graph_takes_other_points_and_another_number_of_points_another_graph(c
     assert [len(each.launches) for each in cupy.stream.graphs] == [4, 4]
 
 
+def test_a_sample_in_the_order_of_columns_is_the_same_sample(cupy: Any) -> None:
+    sample = sample_of(40, 4)
+    turned = (np.asfortranarray(each) for each in sample.arrays)
+    expected = gpu.DynamicsLikelihood(*sample.arrays, kind="pairs").logliks(FINITE)
+    np.testing.assert_array_equal(gpu.DynamicsLikelihood(*turned, kind="pairs").logliks(FINITE), expected)
+
+
 def test_points_without_g_have_none_even_after_points_with_it(cupy: Any) -> None:
     made = gpu.DynamicsLikelihood(*sample_of(40, 4).arrays, kind="all")
     plain = made.logliks(POINTS[:1])
