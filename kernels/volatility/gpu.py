@@ -208,7 +208,8 @@ class LiveVariances:
         count = len(variances)
         self._bar, self._after = pinned(cupy, count), pinned(cupy, count)
         with self._stream:
-            self._parameters, self._variances = cupy.asarray(parameters), cupy.asarray(variances).copy()
+            self._parameters = cupy.ascontiguousarray(cupy.asarray(parameters))
+            self._variances = cupy.asarray(variances).copy()
             self._returns = cupy.empty(count)
             kernel = module.get_function("garch_step")
             held = self._parameters, self._returns, self._variances

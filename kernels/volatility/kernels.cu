@@ -129,7 +129,7 @@ __device__ __forceinline__ void keep_outer(const Search &s, const Series &series
 
 // Fits each column of returns (n, count), scaled to mean square about 1, from warm (k, count) where its first row is no
 // NaN. theta (k, count), logliks, converged, evaluations (count,), covariance (3, k, k, count) when `errors_wanted`;
-// memory (47 * 7, count) is scratch.
+// memory (BLOCKS * MOST, count) is scratch.
 extern "C" __global__ void __launch_bounds__(THREADS, 8) garch_fit(
     int count, int n, int means, int process, int errors, int start, int iterations, int errors_wanted, int polish,
     double tolerance, const double *returns, const double *warm, double *theta, double *logliks, long long *converged,

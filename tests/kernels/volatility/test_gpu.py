@@ -158,7 +158,7 @@ def assert_steps_are_the_cpus(mode: Any) -> None:
     theta = np.abs(random.normal(0.0, 0.1, (40, 5))) * [1.0, 1.0, 1.0, 1.0, 8.0]
     parameters = gpu.step_parameters(np.array([1, CONSTANT, GJR, NORMAL, BACKCAST]), theta)
     expected = random.uniform(0.5, 2.0, 40)
-    live = gpu.LiveVariances(parameters, expected.copy(), mode=mode)
+    live = gpu.LiveVariances(np.asfortranarray(parameters), expected.copy(), mode=mode)
     for bar in random.standard_normal((4, 40)):
         for i, (mu, *four) in enumerate(theta):
             expected[i] = gjr_step(bar[i] - mu, expected[i], *four)
