@@ -21,14 +21,14 @@ from kernels.volatility.likelihood import (
     unpack,
     variances_of,
 )
-from kernels.volatility.optimise import inverse_positive, maximise
+from kernels.volatility.optimise import inverse_positive, maximise, symmetrise
 from kernels.volatility.recursions import LOG_VARIANCE_LIMIT
 from kernels.volatility.scores import scores_of
 from kernels.volatility.starts import CLASSES, presample_of, search_starts
 from kernels.volatility.steps import aparch_step, egarch_step, gjr_step
 from kernels.volatility.sums import dot, total
 from kernels.volatility.transforms import to_free, to_natural
-from kernels.volatility.types import Codes, Matrix, Vector
+from kernels.volatility.types import Codes, Matrix, Series, Vector
 
 DIFFERENCE = 6e-6  # relative, of natural parameters
 FLAT = 1e-12  # a deviation below this share of the mean is rounding: the series is constant
@@ -36,9 +36,7 @@ KINK = 1e-5  # of a residual, in standard deviations
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def hessian_of(
-    theta: Vector, returns: Vector, regressors: Matrix, codes: Codes, presample: float, work: Matrix, hessian: Matrix
-) -> None:
+def hessian_of(theta: Vector, series: Series, hessian: Matrix) -> None:
     """Second derivatives (k, k) of the log-likelihood in natural parameters: central differences of its gradient.
 
     EGARCH and APARCH have a kink in the mean where a residual is zero, and their maximum is often on one: coefficients
@@ -48,41 +46,30 @@ def hessian_of(
     moved, above, below = theta.copy(), np.empty(k), np.empty(k)
     for j in range(k):
         width = DIFFERENCE * max(abs(theta[j]), 0.01)
-        centre = theta[j] + (2.0 * width if j < codes[0] and codes[2] >= EGARCH else 0.0)
+        centre = theta[j] + (2.0 * width if j < series.mean_parameters and series.process >= EGARCH else 0.0)
         moved[j] = centre + width
-        loglikelihood(moved, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, above)
+        loglikelihood(moved, series, above)
         moved[j] = centre - width
-        loglikelihood(moved, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, below)
+        loglikelihood(moved, series, below)
         moved[j] = theta[j]
         for i in range(k):
             hessian[i, j] = (above[i] - below[i]) / (2.0 * width)
-    for i in range(k):
-        for j in range(i):
-            hessian[i, j] = hessian[j, i] = 0.5 * (hessian[i, j] + hessian[j, i])
+    symmetrise(hessian)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def covariances(
-    theta: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    scores: Matrix,
-    out: Matrix,
-) -> None:
+def covariances(theta: Vector, series: Series, scores: Matrix, out: Matrix) -> None:
     """Covariances (3, k, k): inverse Hessian, inverse outer product of scores, sandwich. NaN where singular."""
     k = theta.shape[0]
     information, opg = np.empty((k, k)), np.empty((k, k))
-    hessian_of(theta, returns, regressors, codes, presample, work, information)
+    hessian_of(theta, series, information)
     for i in range(k):
         for j in range(k):
             information[i, j] = -information[i, j]
-    scores_of(theta, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, scores)
+    scores_of(theta, series, scores)
     for i in range(k):
         for j in range(i + 1):
-            opg[i, j] = opg[j, i] = dot(scores[i], scores[j], work[FOLD])
+            opg[i, j] = opg[j, i] = dot(scores[i], scores[j], series.work[FOLD])
     if not inverse_positive(opg, out[1]):
         out[1] = math.nan
     if not inverse_positive(information, out[0]):
@@ -141,23 +128,14 @@ def filter_from(theta: Vector, returns: Vector, regressors: Matrix, codes: Codes
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def newton_step(
-    theta: Vector,
-    covariance: Matrix,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    loglik: float,
-) -> float:
+def newton_step(theta: Vector, covariance: Matrix, series: Series, loglik: float) -> float:
     """One Newton step in natural parameters with the Hessian at hand, where it is a small one inside the limits.
 
     The search has come within 1e-4 standard errors; this squares that distance. Gives the log-likelihood there.
     """
-    k, m = theta.shape[0], codes[0]
+    k, process = theta.shape[0], series.process
     gradient, moved, five = np.empty(k), theta.copy(), np.empty(5)
-    loglikelihood(theta, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, gradient)
+    loglikelihood(theta, series, gradient)
     for i in range(k):
         change = 0.0
         for j in range(k):
@@ -165,13 +143,13 @@ def newton_step(
         if not abs(change) < 1e-2 * math.sqrt(covariance[i, i]):
             return loglik
         moved[i] += change
-    unpack(moved, m, codes[2], five)
-    if codes[2] != EGARCH:
-        half = 0.0 if codes[2] == APARCH else 0.5
+    unpack(moved, series.mean_parameters, process, five)
+    if process != EGARCH:
+        half = 0.0 if process == APARCH else 0.5
         least = min(five[1], five[1] + 2.0 * half * five[2], five[3], 1.0 - five[1] - half * five[2] - five[3])
         if not (five[0] > 0.0 and least > 0.0):
             return loglik
-    found = loglikelihood(moved, returns, regressors, codes[1], codes[2], codes[3], codes[4], presample, work, gradient)
+    found = loglikelihood(moved, series, gradient)
     if not found > loglik - 1e-9:
         return loglik
     theta[:] = moved
@@ -194,58 +172,39 @@ def scales_of(values: Matrix, scales: Vector) -> None:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def on_kink(
-    free: Vector,
-    theta: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    tolerance: float,
-    iterations: int,
-) -> tuple[float, bool, int]:
+def on_kink(free: Vector, theta: Vector, series: Series, tolerance: float, iterations: int) -> tuple[float, bool, int]:
     """Where a search that stopped has put the mean on a return, the rest is brought to its maximum with the mean held.
 
     |z| of EGARCH and |e|^delta of APARCH have a kink or a cusp at 0, and a maximum of the likelihood in the mean is
     often one of them: no gradient vanishes there.
     """
-    m = codes[0]
-    residuals_of(theta, returns, regressors, codes[1], work[RESIDUAL])
-    fixed = work[RESIDUAL].copy()
+    m, process, e = series.mean_parameters, series.process, series.work[RESIDUAL]
+    residuals_of(theta, series.returns, series.regressors, series.mean, e)
+    fixed = e.copy()
     nearest = math.inf
-    for e in fixed:
-        nearest = min(nearest, abs(e))
-    if m == 0 or codes[2] < EGARCH or nearest > KINK:
+    for value in fixed:
+        nearest = min(nearest, abs(value))
+    if m == 0 or process < EGARCH or nearest > KINK:
         return math.nan, False, 0
-    held = codes.copy()
-    held[0], held[1] = 0, ZERO
+    none = series.regressors[:0]
+    held = Series(fixed, none, 0, ZERO, process, series.errors, series.start, series.presample, series.work)
     rest = free[m:].copy()
-    found = maximise(rest, fixed, regressors[:0], held, presample, work, tolerance, iterations)
+    found = maximise(rest, held, tolerance, iterations)
     free[m:] = rest
     return found
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def climb(
-    theta: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    tolerance: float,
-    iterations: int,
-) -> tuple[float, bool, int]:
+def climb(theta: Vector, series: Series, tolerance: float, iterations: int) -> tuple[float, bool, int]:
     """Moves theta, in natural parameters, to the top reached from it: log-likelihood, converged, evaluations."""
-    m, process, errors = codes[0], codes[2], codes[3]
+    m, process, errors = series.mean_parameters, series.process, series.errors
     k = theta.shape[0]
     free, jacobian = np.empty(k), np.empty((k, k))
     to_free(theta, m, process, errors, free)
-    loglik, converged, evaluations = maximise(free, returns, regressors, codes, presample, work, tolerance, iterations)
+    loglik, converged, evaluations = maximise(free, series, tolerance, iterations)
     to_natural(free, m, process, errors, theta, jacobian)
     if not converged:
-        held, converged, more = on_kink(free, theta, returns, regressors, codes, presample, work, tolerance, iterations)
+        held, converged, more = on_kink(free, theta, series, tolerance, iterations)
         to_natural(free, m, process, errors, theta, jacobian)
         evaluations += more
         loglik = held if converged else loglik
@@ -253,32 +212,19 @@ def climb(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def search(
-    warm: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    tolerance: float,
-    iterations: int,
-    theta: Vector,
-) -> tuple[float, bool, int]:
+def search(warm: Vector, series: Series, tolerance: float, iterations: int, theta: Vector) -> tuple[float, bool, int]:
     """Fills theta: from `warm` when its first value is a number, from the grid when not or when that led nowhere."""
-    process, errors = codes[2], codes[3]
     starts = np.empty((CLASSES, theta.shape[0]))
     best, arrived, evaluations = -math.inf, False, 0
     if not math.isnan(warm[0]):
         starts[0] = warm
-        best, arrived, evaluations = climb(
-            starts[0], returns, regressors, codes, presample, work, tolerance, iterations
-        )
+        best, arrived, evaluations = climb(starts[0], series, tolerance, iterations)
         theta[:] = starts[0]
     if arrived:
         return best, arrived, evaluations
-    count = search_starts(returns, regressors, codes[1], process, errors, codes[4], presample, work, starts)
+    count = search_starts(series, starts)
     for row in range(count):
-        loglik, converged, more = climb(starts[row], returns, regressors, codes, presample, work, tolerance, iterations)
+        loglik, converged, more = climb(starts[row], series, tolerance, iterations)
         evaluations += more
         better = loglik > best if converged == arrived else converged
         if better or (row == 0 and not arrived):
@@ -373,13 +319,12 @@ def fit_range(
         for t in range(n):
             scaled[t] = returns[s, t] / scale
         presample = presample_of(scaled, regressors, codes[1], codes[4], work, at)
-        logliks[s], converged[s], evaluations[s] = search(
-            warm[s], scaled, regressors, codes, presample, work, tolerance, iterations, at
-        )
+        series = Series(scaled, regressors, codes[0], codes[1], codes[2], codes[3], codes[4], presample, work)
+        logliks[s], converged[s], evaluations[s] = search(warm[s], series, tolerance, iterations, at)
         if errors:
-            covariances(at, scaled, regressors, codes, presample, work, scores, covariance[s])
+            covariances(at, series, scores, covariance[s])
             if polish:
-                logliks[s] = newton_step(at, covariance[s, 0], scaled, regressors, codes, presample, work, logliks[s])
+                logliks[s] = newton_step(at, covariance[s, 0], series, logliks[s])
         filter_row(
             s, scaled, scale, regressors, codes, work, theta, presamples, variances, residuals, following, levels
         )

@@ -35,19 +35,11 @@ from kernels.volatility.recursions import (
     gjr_forward,
 )
 from kernels.volatility.sums import dot, total
-from kernels.volatility.types import Matrix, Vector
+from kernels.volatility.types import Matrix, Series, Vector
 
 WORK_ROWS = 9
 STRETCH = 640  # observations at a time: what a stretch needs stays in the first-level cache
 RESIDUAL, VARIANCE, BY_VARIANCE, BY_RESIDUAL, SPARE, FOLD, PRODUCT, STATE, SHOCK = range(WORK_ROWS)
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def mean_count(mean: int, regressors: Matrix) -> int:
-    """How many coefficients the mean has."""
-    if mean == CONSTANT:
-        return 1
-    return regressors.shape[0] if mean == REGRESSORS else 0
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -232,43 +224,32 @@ def gjr_pass(
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def loglikelihood(
-    theta: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    mean: int,
-    process: int,
-    errors: int,
-    start: int,
-    presample: float,
-    work: Matrix,
-    gradient: Vector,
-) -> float:
+def loglikelihood(theta: Vector, series: Series, gradient: Vector) -> float:
     """The log-likelihood at theta (k,), and its gradient (k,) in `gradient`; NaN or infinite where it is undefined."""
     five = np.empty(5)
     own = np.zeros(5)
     by_shape = np.zeros(2)
-    m = mean_count(mean, regressors)
+    m, process, work = series.mean_parameters, series.process, series.work
     shape = unpack(theta, m, process, five)
-    residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
+    residuals_of(theta, series.returns, series.regressors, series.mean, work[RESIDUAL])
     by_first, by_z = 0.0, 0.0
     if process in (EGARCH, APARCH):
-        first, z = variances_of(five, process, start, presample, work)
-        value = density(theta, shape, errors, work, by_shape)
+        first, z = variances_of(five, process, series.start, series.presample, work)
+        value = density(theta, shape, series.errors, work, by_shape)
         e, h, lh, le = work[RESIDUAL], work[VARIANCE], work[BY_VARIANCE], work[BY_RESIDUAL]
         if process == EGARCH:
             by_first, by_z = egarch_backward(e, h, work[STATE], lh, le, five, first, z, own)
         else:
             by_first = aparch_backward(e, h, work[STATE], work[SHOCK], lh, le, five, first, own)
     else:
-        first, z = start_of(five, process, start, presample, work[RESIDUAL], work[FOLD])
-        value, by_first = gjr_pass(theta, shape, process, errors, five, first, work, by_shape, own)
-    start_gradient(five, process, start, first, z, by_first, by_z, work, own)
-    if mean == CONSTANT:
+        first, z = start_of(five, process, series.start, series.presample, work[RESIDUAL], work[FOLD])
+        value, by_first = gjr_pass(theta, shape, process, series.errors, five, first, work, by_shape, own)
+    start_gradient(five, process, series.start, first, z, by_first, by_z, work, own)
+    if series.mean == CONSTANT:
         gradient[0] = -total(work[BY_RESIDUAL], work[FOLD])
-    elif mean == REGRESSORS:
+    elif series.mean == REGRESSORS:
         for j in range(m):
-            gradient[j] = -dot(work[BY_RESIDUAL], regressors[j], work[FOLD])
+            gradient[j] = -dot(work[BY_RESIDUAL], series.regressors[j], work[FOLD])
     gradient[m] = own[0]
     gradient[m + 1] = own[1]
     if process == GARCH:
@@ -276,6 +257,6 @@ def loglikelihood(
     else:
         for j in range(2, shape - m):
             gradient[m + j] = own[j]
-    for j in range(errors):
+    for j in range(series.errors):
         gradient[shape + j] = by_shape[j]
     return value

@@ -12,7 +12,7 @@ from numba import njit
 
 from kernels.volatility.likelihood import loglikelihood
 from kernels.volatility.transforms import to_natural
-from kernels.volatility.types import Codes, Matrix, Vector
+from kernels.volatility.types import Matrix, Series, Vector
 
 STEP_MOST = 1.0  # of one coordinate in one iteration: most are angles
 DIFFERENCE = 1e-4  # of free coordinates, for the first Hessian only
@@ -25,21 +25,11 @@ STALLED_ITERATIONS = 6  # in a row with less: the top is a kink (|z| of EGARCH a
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def objective(
-    free: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    theta: Vector,
-    jacobian: Matrix,
-    natural: Vector,
-    gradient: Vector,
+    free: Vector, series: Series, theta: Vector, jacobian: Matrix, natural: Vector, gradient: Vector
 ) -> float:
     """Minus the log-likelihood at free coordinates (k,), its gradient there (k,); infinite where undefined."""
-    m, mean, process, errors, start = codes[0], codes[1], codes[2], codes[3], codes[4]
-    to_natural(free, m, process, errors, theta, jacobian)
-    value = loglikelihood(theta, returns, regressors, mean, process, errors, start, presample, work, natural)
+    to_natural(free, series.mean_parameters, series.process, series.errors, theta, jacobian)
+    value = loglikelihood(theta, series, natural)
     k = free.shape[0]
     for j in range(k):
         slope = 0.0
@@ -85,16 +75,15 @@ def inverse_positive(a: Matrix, inverse: Matrix) -> bool:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def first_inverse(
-    free: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    gradient: Vector,
-    inverse: Matrix,
-) -> int:
+def symmetrise(a: Matrix) -> None:
+    """a = (a + a') / 2 for a (k, k)."""
+    for i in range(a.shape[0]):
+        for j in range(i):
+            a[i, j] = a[j, i] = 0.5 * (a[i, j] + a[j, i])
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def first_inverse(free: Vector, series: Series, gradient: Vector, inverse: Matrix) -> int:
     """Inverse Hessian (k, k) by forward differences, the diagonal raised until it is positive definite; evaluations."""
     k = free.shape[0]
     theta, natural, jacobian = np.empty(k), np.empty(k), np.empty((k, k))
@@ -102,13 +91,11 @@ def first_inverse(
     hessian = np.empty((k, k))
     for j in range(k):
         moved[j] = free[j] + DIFFERENCE
-        objective(moved, returns, regressors, codes, presample, work, theta, jacobian, natural, there)
+        objective(moved, series, theta, jacobian, natural, there)
         for i in range(k):
             hessian[i, j] = (there[i] - gradient[i]) / DIFFERENCE
         moved[j] = free[j]
-    for i in range(k):
-        for j in range(i):
-            hessian[i, j] = hessian[j, i] = 0.5 * (hessian[i, j] + hessian[j, i])
+    symmetrise(hessian)
     damping = 0.1
     while not inverse_positive(hessian, inverse):
         if damping > DAMPING_MOST:
@@ -164,31 +151,21 @@ def direction_of(inverse: Matrix, gradient: Vector, direction: Vector) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def maximise(
-    free: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    codes: Codes,
-    presample: float,
-    work: Matrix,
-    tolerance: float,
-    iterations: int,
-) -> tuple[float, bool, int]:
+def maximise(free: Vector, series: Series, tolerance: float, iterations: int) -> tuple[float, bool, int]:
     """Moves free (k,) to the maximum: log-likelihood, whether it converged, evaluations.
 
-    `codes`: mean coefficients, mean, process, errors, start variance. Never throws; not finite at the start: not
-    converged.
+    Never throws; not finite at the start: not converged.
     """
     k = free.shape[0]
     theta, natural, jacobian = np.empty(k), np.empty(k), np.empty((k, k))
     gradient, trial, there = np.empty(k), np.empty(k), np.empty(k)
     direction, inverse = np.empty(k), np.eye(k)
-    value = objective(free, returns, regressors, codes, presample, work, theta, jacobian, natural, gradient)
+    value = objective(free, series, theta, jacobian, natural, gradient)
     evaluations, fresh = 1, True  # fresh: no step since the Hessian was differenced
     stalled = 0
     if not math.isfinite(value):
         return -value, False, evaluations
-    evaluations += first_inverse(free, returns, regressors, codes, presample, work, gradient, inverse)
+    evaluations += first_inverse(free, series, gradient, inverse)
     for _ in range(iterations):
         slope = direction_of(inverse, gradient, direction)
         if abs(slope) < 2.0 * tolerance:
@@ -197,7 +174,7 @@ def maximise(
         for _ in range(HALVINGS if slope < 0.0 else 0):
             for i in range(k):
                 trial[i] = free[i] + length * direction[i]
-            found = objective(trial, returns, regressors, codes, presample, work, theta, jacobian, natural, there)
+            found = objective(trial, series, theta, jacobian, natural, there)
             evaluations += 1
             if found <= value + 1e-4 * length * slope + NOISE * abs(value):
                 reached = True
@@ -207,7 +184,7 @@ def maximise(
         if not reached:
             if fresh:
                 return -value, slope > -1e-6 or stalled > 0, evaluations
-            evaluations += first_inverse(free, returns, regressors, codes, presample, work, gradient, inverse)
+            evaluations += first_inverse(free, series, gradient, inverse)
             fresh = True
             continue
         for i in range(k):

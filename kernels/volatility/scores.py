@@ -20,14 +20,13 @@ from kernels.volatility.likelihood import (
     STATE,
     VARIANCE,
     density,
-    mean_count,
     residuals_of,
     unpack,
     variances_of,
 )
 from kernels.volatility.steps import ABSOLUTE_NORMAL
 from kernels.volatility.sums import linear_recursion
-from kernels.volatility.types import Matrix, Vector
+from kernels.volatility.types import Matrix, Series, Vector
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -233,24 +232,14 @@ def skewed_scores(nu: float, skew: float, e: Vector, h: Vector, out: Matrix) -> 
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def scores_of(
-    theta: Vector,
-    returns: Vector,
-    regressors: Matrix,
-    mean: int,
-    process: int,
-    errors: int,
-    start: int,
-    presample: float,
-    work: Matrix,
-    scores: Matrix,
-) -> None:
-    """Fills scores (k, n) at theta (k,); work (WORK_ROWS, n) is overwritten."""
+def scores_of(theta: Vector, series: Series, scores: Matrix) -> None:
+    """Fills scores (k, n) at theta (k,)."""
     five, by_shape = np.empty(5), np.zeros(2)
-    m = mean_count(mean, regressors)
+    m, mean, process, errors = series.mean_parameters, series.mean, series.process, series.errors
+    regressors, start, work = series.regressors, series.start, series.work
     shape = unpack(theta, m, process, five)
-    residuals_of(theta, returns, regressors, mean, work[RESIDUAL])
-    first, z = variances_of(five, process, start, presample, work)
+    residuals_of(theta, series.returns, regressors, mean, work[RESIDUAL])
+    first, z = variances_of(five, process, start, series.presample, work)
     density(theta, shape, errors, work, by_shape)
     d, by_z = np.zeros(m + 5), np.zeros(m + 5)
     start_sensitivity(five, process, start, first, z, work[RESIDUAL], regressors, mean, m, d, by_z)

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from kernels.volatility import APARCH, BACKCAST, CONSTANT, EGARCH, GARCH, NORMAL, REGRESSORS, SKEWED
-from kernels.volatility.likelihood import FOLD, RESIDUAL, VARIANCE, mean_count, residuals_of, unpack, variances_of
+from kernels.volatility.likelihood import FOLD, RESIDUAL, VARIANCE, residuals_of, unpack, variances_of
 from kernels.volatility.sums import dot, total, total_log
-from kernels.volatility.types import Matrix, Vector
+from kernels.volatility.types import Matrix, Series, Vector
 
 BACKCAST_SPAN = 75
 BACKCAST_DECAY = 0.94
@@ -146,23 +146,14 @@ def presample_of(returns: Vector, regressors: Matrix, mean: int, start: int, wor
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def search_starts(
-    returns: Vector,
-    regressors: Matrix,
-    mean: int,
-    process: int,
-    errors: int,
-    start: int,
-    presample: float,
-    work: Matrix,
-    theta: Matrix,
-) -> int:
+def search_starts(series: Series, theta: Matrix) -> int:
     """Fills theta (CLASSES, k) with places to begin, the best first; gives how many of them deserve a climb.
 
     Short series often have two tops, one where shocks last and one where they are soon forgotten: each class of
     persistence is tried unless the grid says that it is out of reach.
     """
-    m = mean_count(mean, regressors)
+    m, process, start, presample = series.mean_parameters, series.process, series.start, series.presample
+    returns, regressors, mean, work = series.returns, series.regressors, series.mean, series.work
     values, five = np.empty(CLASSES), np.empty(5)
     for row in range(CLASSES):
         least_squares(returns, regressors, mean, work[FOLD], theta[row])
@@ -172,7 +163,7 @@ def search_starts(
     for row in range(CLASSES):
         shape = unpack(theta[row], m, process, five)
         variances_of(five, process, start, presample, work)
-        shape_start(e, work[VARIANCE], errors, shape, theta[row])
+        shape_start(e, work[VARIANCE], series.errors, shape, theta[row])
     order = np.argsort(-values)
     theta[:] = theta[order].copy()
     if e.shape[0] >= SHORT:

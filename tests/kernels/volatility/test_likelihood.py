@@ -25,6 +25,7 @@ from kernels.volatility import (
 from kernels.volatility.likelihood import WORK_ROWS, loglikelihood
 from kernels.volatility.scores import scores_of
 from kernels.volatility.sums import dot, linear_adjoint, linear_recursion, total, total_log
+from kernels.volatility.types import Series
 from tests.kernels.volatility.cases import PROCESSES, SHAPES, regressors, simulated
 
 N = 61  # not a multiple of the unrolled loops
@@ -41,8 +42,9 @@ def test_value_gradient_and_scores_equal_the_reference(process: int, errors: int
         theta = np.array([*coefficients, *PROCESSES[process], *SHAPES[errors]])
         k = len(theta)
         gradient, found = np.empty(k), np.empty((k, N))
-        value = loglikelihood(theta, returns, matrix, mean, process, errors, start, 0.7, work, gradient)
-        scores_of(theta, returns, matrix, mean, process, errors, start, 0.7, work, found)
+        series = Series(returns, matrix, len(coefficients), mean, process, errors, start, 0.7, work)
+        value = loglikelihood(theta, series, gradient)
+        scores_of(theta, series, found)
 
         def rows(x: np.ndarray, matrix: np.ndarray = matrix, mean: int = mean, start: int = start) -> np.ndarray:
             return reference.loglik_rows(x, returns, matrix, mean, process, errors, start, 0.7)
@@ -74,7 +76,7 @@ def test_gradient_is_right_anywhere(
     theta = np.array([0.1, *four[process], nu, skew])
     gradient, work = np.empty(len(theta)), np.empty((WORK_ROWS, 40))
     args = (returns, np.zeros((0, 40)), CONSTANT, process, SKEWED, BENCHMARK, 0.0)
-    loglikelihood(theta, *args, work, gradient)
+    loglikelihood(theta, Series(*args[:2], 1, *args[2:], work), gradient)
     expected = reference.scores(theta, lambda x: reference.loglik_rows(x, *args)).sum(axis=1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-7)
 

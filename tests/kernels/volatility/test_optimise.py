@@ -10,6 +10,7 @@ from kernels.volatility.cpu import hessian_of
 from kernels.volatility.likelihood import WORK_ROWS
 from kernels.volatility.optimise import inverse_positive, maximise
 from kernels.volatility.transforms import to_free, to_natural
+from kernels.volatility.types import Series
 from tests.kernels.volatility.cases import PROCESSES, SHAPES, simulated
 
 
@@ -29,9 +30,9 @@ def test_maximum_is_the_one_scipy_finds_on_the_reference(process: int, errors: i
     )
     free, natural, jacobian = np.empty_like(start), np.empty_like(start), np.empty((len(start), len(start)))
     to_free(start, 1, process, errors, free)
-    codes = np.array([1, CONSTANT, process, errors, BACKCAST])
     work = np.empty((WORK_ROWS, 300))
-    value, converged, evaluations = maximise(free, returns, empty, codes, presample, work, 1e-12, 200)
+    series = Series(returns, empty, 1, CONSTANT, process, errors, BACKCAST, presample, work)
+    value, converged, evaluations = maximise(free, series, 1e-12, 200)
     to_natural(free, 1, process, errors, natural, jacobian)
     assert converged
     assert evaluations < 60
@@ -81,8 +82,7 @@ def test_hessian_equals_differences_of_complex_step_gradients() -> None:
     args = (returns, np.zeros((0, 120)), CONSTANT, EGARCH, NORMAL, BACKCAST, 0.8)
     theta = np.array([0.05, *PROCESSES[EGARCH]])
     hessian = np.empty((5, 5))
-    codes = np.array([1, CONSTANT, EGARCH, NORMAL, BACKCAST])
-    hessian_of(theta, args[0], args[1], codes, 0.8, np.empty((WORK_ROWS, 120)), hessian)
+    hessian_of(theta, Series(*args[:2], 1, *args[2:], np.empty((WORK_ROWS, 120))), hessian)
     expected = np.empty((5, 5))
     for j in range(5):
         width = np.zeros(5)
