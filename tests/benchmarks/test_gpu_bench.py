@@ -60,6 +60,19 @@ def test_one_file_holds_every_part_and_its_crossovers(
     assert document["gpu"]["name"] == "Made up"
 
 
+def test_a_part_that_is_timed_alone_leaves_the_others_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up, dynamics = Gpu("Made up", (9, 0), 1, (13, 0)), [DependenceRow("all", 5, 9, 2.0, 1.0, True)]
+    monkeypatch.setattr(gpu_scenarios, "rows", lambda: ROWS[:3])
+    monkeypatch.setattr(gpu_dependence, "rows", lambda: dynamics)
+    for part in ("scenarios", "dcc"):
+        assert command.run_bench(made_up, tmp_path, [part]) == 0
+    document = json.loads((tmp_path / "gpu-made-up.json").read_text())
+    assert document["crossover"] == {"scenarios": {"10": 100_000}, "dcc": {"all": 5}}
+    assert "garch" not in document
+
+
 def test_answers_that_differ_end_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (gpu_volatility, gpu_dependence):
         monkeypatch.setattr(module, "rows", list)
