@@ -9,7 +9,7 @@ the CPU's within 1e-12 of the sum of the sizes of its terms, and the same to the
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,7 +197,7 @@ class DynamicsLikelihood:
         mode: Mode = "auto",
         stream: Any = None,
     ) -> None:
-        cupy, self._module = library(mode)
+        cupy, module = library(mode)
         self._stream = stream or cupy.cuda.Stream(non_blocking=True)
         self._multiprocessors = cuda.multiprocessors(cupy)
         self._kind = kind
@@ -205,6 +205,7 @@ class DynamicsLikelihood:
             self._sample = Sample(*(cuda.on_device(cupy, each) for each in (standardised, target, negative_target)))
             self._memory = memory_for(cupy, kind, self._sample)
             self._stream.synchronize()
+        self._function = cache(module.get_function)  # kept: a capture looks nothing up
         self._plans: dict[Key, tuple[list[Launch], Array]] = {}
         self._graphs: dict[Key, Any] = {}
         self._points = np.zeros((self._memory.capacity, 3))
@@ -275,4 +276,4 @@ class DynamicsLikelihood:
     def _launch(self, launches: list[Launch]) -> None:
         for each in launches:
             blocks, threads = cuda.shape_for(each.items, THREADS, self._multiprocessors)
-            self._module.get_function(each.kernel)((blocks,), (threads,), each.arguments)
+            self._function(each.kernel)((blocks,), (threads,), each.arguments)
