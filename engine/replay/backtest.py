@@ -83,7 +83,7 @@ def backtest(
         time_step_ns=step_ns,
         sample_step_ns=max(step_ns, span_ns // SAMPLES),
     )
-    judge = BacktestRisk(instruments, pipeline.rows(), chosen) if risk else None
+    judge = BacktestRisk(instruments, pipeline.rows(), chosen, tell) if risk else None
     return _run(loop, pipeline, tape, chosen, tell, judge)
 
 

@@ -34,13 +34,16 @@ NOT_JUDGED: dict[str, Any] = {
 
 
 class BacktestRisk:
-    """`look` at each LOOK_NS of the tape. rows: the live views of the pipeline, `Pipeline.rows`."""
+    """`look` at each LOOK_NS of the tape. rows: the live views of the pipeline, `Pipeline.rows`. tell: progress."""
 
-    def __init__(self, instruments: Array, rows: dict[str, Array], config: Config) -> None:
+    def __init__(
+        self, instruments: Array, rows: dict[str, Array], config: Config, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         settings, count = config.risk_process, len(instruments)
         self._instruments, self._books, self._accounts = instruments, rows["book"], rows["instruments"]
         self._settings, self._level = settings, config.risk.cvar_level_bp / 10_000
         self._bars = Bars(count, settings.bar_s)
+        self._tell = tell
         self._scenarios = config.risk.scenarios
         self._estimator = Estimator(count, self._scenarios, settings)
         self._mids = np.zeros(count, dtype=np.int64)  # the last valid ones
@@ -110,6 +113,8 @@ class BacktestRisk:
             self._adopt(snapshot)
 
     def _adopt(self, snapshot: Snapshot) -> None:
+        if self.refits == 0:
+            self._tell("first refit: what it needs is compiled, once and for up to minutes")
         from engine.risk_models.refit import refit  # seconds to load, and a short tape never needs it
 
         try:
