@@ -76,7 +76,7 @@ def test_gradient_is_right_anywhere(
     theta = np.array([0.1, *four[process], nu, skew])
     gradient, work = np.empty(len(theta)), np.empty((WORK_ROWS, 40))
     args = (returns, np.zeros((0, 40)), CONSTANT, process, SKEWED, BENCHMARK, 0.0)
-    loglikelihood(theta, Series(*args[:2], 1, *args[2:], work), gradient)
+    loglikelihood(theta, Series(returns, args[1], 1, CONSTANT, process, SKEWED, BENCHMARK, 0.0, work), gradient)
     expected = reference.scores(theta, lambda x: reference.loglik_rows(x, *args)).sum(axis=1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-7)
 

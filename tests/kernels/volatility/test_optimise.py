@@ -82,7 +82,8 @@ def test_hessian_equals_differences_of_complex_step_gradients() -> None:
     args = (returns, np.zeros((0, 120)), CONSTANT, EGARCH, NORMAL, BACKCAST, 0.8)
     theta = np.array([0.05, *PROCESSES[EGARCH]])
     hessian = np.empty((5, 5))
-    hessian_of(theta, Series(*args[:2], 1, *args[2:], np.empty((WORK_ROWS, 120))), hessian)
+    work = np.empty((WORK_ROWS, 120))
+    hessian_of(theta, Series(returns, args[1], 1, CONSTANT, EGARCH, NORMAL, BACKCAST, 0.8, work), hessian)
     expected = np.empty((5, 5))
     for j in range(5):
         width = np.zeros(5)
