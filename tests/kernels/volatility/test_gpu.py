@@ -86,19 +86,19 @@ def test_source_run_on_the_host_fits_as_the_cpu_does(simulator: Any, process: in
 
 @pytest.mark.parametrize("start", [BENCHMARK, BACKCAST, UNCONDITIONAL, OLS])
 @pytest.mark.parametrize("mean", [ZERO, CONSTANT])
-def test_every_start_variance_and_mean_is_the_cpus(simulator: Any, start: int, mean: int) -> None:
+def test_every_start_variance_and_mean_run_on_the_host_is_the_cpus(simulator: Any, start: int, mean: int) -> None:
     assert_fits_as_the_cpu(fit_of(GJR, NORMAL, mean=mean, start=start))
 
 
 @pytest.mark.parametrize("errors", [NORMAL, STUDENT])
-def test_short_series_climb_from_several_starts_to_the_cpus_top(simulator: Any, errors: int) -> None:
+def test_short_series_run_on_the_host_climb_from_several_starts_to_the_cpus_top(simulator: Any, errors: int) -> None:
     made = fit_of(GARCH, errors, n=400, series=6, standard_errors=False)
     ours, cpu = by_gpu(made), made.by_cpu()[0]
     np.testing.assert_array_equal(ours.converged, cpu.converged)
     np.testing.assert_allclose(ours.logliks, cpu.logliks, rtol=0.0, atol=1e-6)
 
 
-def test_a_last_newton_step_squares_the_distance_to_the_maximum(simulator: Any) -> None:
+def test_a_last_newton_step_run_on_the_host_squares_the_distance_to_the_maximum(simulator: Any) -> None:
     made = fit_of(GJR, STUDENT, polish=True)
     ours, cpu = by_gpu(made), made.by_cpu()[0]
     errors = np.sqrt(np.diagonal(cpu.covariance[:, 0], axis1=1, axis2=2))
@@ -147,7 +147,7 @@ def test_resident_series_are_fitted_again_without_another_copy(simulator: Any) -
         np.testing.assert_array_equal(found.theta, by_gpu(made).theta)
 
 
-def test_the_step_is_the_cpus_to_the_bit_bar_after_bar(simulator: Any) -> None:
+def test_the_step_run_on_the_host_is_the_cpus_to_the_bit_bar_after_bar(simulator: Any) -> None:
     assert_steps_are_the_cpus("auto")
     assert [graph.launched for graph in simulator.stream.graphs] == [4]
     assert [len(graph.launches) for graph in simulator.stream.graphs] == [3]
