@@ -24,7 +24,7 @@ from typing import Any
 
 from kernels.device import Gpu, GpuMissing, describe, gpu
 
-TESTS = "tests/kernels"
+TESTS = ("tests/kernels", "tests/models")
 ON_A_GPU = "test_gpu and not without_a_gpu"
 RESULTS = Path(__file__).resolve().parent / "results"
 MODULES = {  # of each part: benchmarks.gpu_..., and the field of a row that has a crossover of its own
@@ -36,8 +36,8 @@ PARTS = tuple(MODULES)
 
 
 def run_tests() -> int:
-    """pytest on every test_gpu.py."""
-    command = [sys.executable, "-m", "pytest", TESTS, "-k", ON_A_GPU, "-rs"]
+    """pytest on every test_gpu_..., and on every test of a test_gpu.py."""
+    command = [sys.executable, "-m", "pytest", *TESTS, "-k", ON_A_GPU, "-rs"]
     return subprocess.run(command, cwd=Path(__file__).resolve().parents[1], check=False).returncode
 
 

@@ -1,13 +1,14 @@
 """Dynamic correlation searched on the GPU: numpy stands in for CuPy and the kernels run on the host, so the plumbing is
-shown; kernels/dependence's own tests run on a GPU."""
+shown; on a machine with a GPU the last test runs there."""
 
+import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kernels.dependence import gpu
-from kernels.device import Answer, Gpu
+from kernels.device import Answer, Gpu, probe
 from models import device
 from models.dependence import composite, fit_correlation, fit_dcc
 from models.dependence.composite import CompositeLikelihood
@@ -116,3 +117,19 @@ def test_slopes_that_are_no_number_are_replaced_by_differences() -> None:
     np.testing.assert_array_equal(found.parameters, plain.parameters)
     exact = fit_dynamics(loglik, 1, None, slopes=lambda point: -2.0 * (point - [0.05, 0.9]))
     np.testing.assert_allclose(exact.parameters, plain.parameters, atol=1e-7)
+
+
+@pytest.mark.parametrize("estimator", ["two-step", "composite"])
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_gpu_search_finds_what_the_cpus_finds(estimator: str, asymmetric: bool) -> None:
+    answer = probe()
+    if answer.gpu is None:
+        pytest.skip(f"no GPU, nothing was run on one: {answer.reason}")
+    if importlib.util.find_spec("cupy") is None:
+        pytest.skip("there is a GPU, but CuPy is missing: nothing was run on it")
+    returns = dcc_returns(1_000, 12)
+    expected = fit_dcc(returns, estimator=estimator, asymmetric=asymmetric)
+    found = fit_dcc(returns, estimator=estimator, asymmetric=asymmetric, device="require")
+    assert found.notes[0] == f"DEVICE: {answer.gpu.name}"
+    for label, value in expected.parameters.items():
+        assert found.parameters[label] == pytest.approx(value, abs=2e-5), label
