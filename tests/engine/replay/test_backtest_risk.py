@@ -15,6 +15,7 @@ from engine.replay.backtest_loop import BacktestLoop
 from engine.replay.backtest_risk import BacktestRisk
 from engine.risk_models.config import RiskProcessConfig
 from engine.verbs.research import backtest_text
+from ipc.messages import MESSAGE
 
 PATHS = ("usdm_btcusdt_20240808.gz", "usdm_ethusdt_20240808.gz")
 RELAXED = {"correlation_bp": 0}
@@ -153,3 +154,25 @@ def test_pause_comes_before_the_first_record_that_is_not_earlier_and_costs_none(
     assert (pauses[7_000_000] > 40_000, pauses[1 << 61]) == (True, 1)
     assert often["messages"] == once["messages"]
     assert often["outputs_sha256"] == once["outputs_sha256"]
+
+
+def test_what_is_no_message_is_not_told_to_the_core(data: Path, tmp_path: Path) -> None:
+    refused: list[int] = []
+
+    class Wrong:
+        def look(self, loop: BacktestLoop, make_room: Any) -> None:
+            fixed = np.zeros(1, MESSAGE)
+            fixed.flags.writeable = False
+            for records in (np.zeros(8), np.zeros(4, MESSAGE)[::2], fixed):
+                with pytest.raises(ValueError, match="contiguous, writeable array of MESSAGE"):
+                    loop.tell(records)
+                refused.append(len(records))
+            loop.pause_at_ns = 1 << 62
+
+        def told(self) -> dict[str, Any]:
+            return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BacktestRisk", lambda *_: Wrong())
+        backtest([data / "binance_ws" / PATHS[0]], "market_maker", Config(), cache=tmp_path, risk=True)
+    assert refused == [8, 2, 1]
