@@ -119,7 +119,7 @@ def fit(
         converged, evaluations = cupy.empty(count, np.int64), cupy.empty(count, np.int64)
         covariance = cupy.empty((3, k, k, count) if errors else 0)
         memory = cupy.empty((MEMORY_ROWS, count))
-        given = held.returns, cupy.asarray(np.ascontiguousarray(warm.T))
+        given = held.returns, cuda.on_device(cupy, warm.T)
         settings = np.int32(iterations), np.int32(errors), np.int32(polish), np.float64(tolerance)
         out = theta, logliks, converged, evaluations, covariance
         module.get_function("garch_fit")(*grid, (*model, *settings, *given, *out, memory))
@@ -142,7 +142,7 @@ def filtered(held: Resident, codes: Codes, theta: Array, *, mode: Mode = "auto",
     with stream or cupy.cuda.get_current_stream():
         shapes = count, count, (2, count), (n, count), (n, count)
         out = Filtered(*(cupy.empty(shape) for shape in shapes))
-        given = held.returns, held.scales, cupy.asarray(np.ascontiguousarray(theta.T))
+        given = held.returns, held.scales, cuda.on_device(cupy, theta.T)
         arguments = (*model_arguments(codes, n, count), *given, *out)
         module.get_function("garch_filter")((blocks(count),), (THREADS,), arguments)
     return out
@@ -208,8 +208,8 @@ class LiveVariances:
         count = len(variances)
         self._bar, self._after = pinned(cupy, count), pinned(cupy, count)
         with self._stream:
-            self._parameters = cupy.ascontiguousarray(cupy.asarray(parameters))
-            self._variances = cupy.asarray(variances).copy()
+            self._parameters = cuda.on_device(cupy, parameters)
+            self._variances = cuda.on_device(cupy, variances).copy()
             self._returns = cupy.empty(count)
             kernel = module.get_function("garch_step")
             held = self._parameters, self._returns, self._variances
