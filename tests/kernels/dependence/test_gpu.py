@@ -138,6 +138,17 @@ def test_source_run_on_the_host_has_the_likelihood_of_the_cpu(
             assert not np.isfinite(own.sum())
 
 
+@pytest.mark.parametrize("assets", [4, 11])
+def test_near_singular_series_have_the_likelihood_of_the_cpu_as_their_factors_have_its_bits(
+    on_host: Any, assets: int
+) -> None:
+    standardised = residuals(np.random.default_rng(5), 80, assets, near_singular=True)
+    sample = gpu.Sample(standardised, *moments(standardised))
+    found = host_logliks(on_host, "all", sample)
+    for point, own in zip(POINTS[:3], found, strict=False):
+        assert own.sum() == pytest.approx(cpu_loglik("all", sample, point), rel=1e-12)
+
+
 @pytest.mark.parametrize("assets", [2, 6])
 def test_source_run_on_the_host_is_the_reference_time_by_time(on_host: Any, assets: int) -> None:
     sample = sample_of(60, assets)
