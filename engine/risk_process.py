@@ -202,8 +202,8 @@ class RiskProcess:
         self._version, self._published = version, holdings
         self._counters.observe("estimate", clock.utc_ns() - started_ns)
         self._counters.increase("batches")
-        self._counters.set("version", version)
         self._counters.set("method", int(estimate.method))
+        self._counters.set("version", version)
 
 
 def changed(before: Holdings, now: Holdings) -> bool:

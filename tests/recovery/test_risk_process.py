@@ -113,23 +113,28 @@ def fitted_before(settings: RiskProcessConfig) -> None:
 
 
 @pytest.mark.timeout(300)  # of which the run takes 20 s; the rest is compiling where the cache is empty
-def test_refits_are_made_aside_and_taken_over_while_it_publishes(
+def test_refits_are_made_aside_and_one_that_is_started_again_goes_on_with_the_bars_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bars of a tenth of a second: the shortest that the views, copied ten times a second, can show."""
     settings = RiskProcessConfig(
-        bar_s=0.1, minimum_bars=20, fit_bars=110, history_bars=200, refit_s=1.0, refit_spacing_s=0.5, refresh_s=0.2
+        bar_s=0.1, minimum_bars=60, fit_bars=60, history_bars=200, refit_s=1.0, refit_spacing_s=0.5, refresh_s=0.2
     )
     fitted_before(settings)
     with shared_memory() as shared:
         chosen = of_two_instruments(msgspec.structs.replace(config(tmp_path, shared, 24), risk_process=settings))
         with LivingRun.started(chosen, monkeypatch) as run:
-            run.watch_until(lambda: fresh(run) and counted(run, "refits") >= 3)
+            run.watch_until(lambda: fresh(run) and counted(run, "refits") >= 2)
             run.watch_until(lambda: counted(run, "dependence_fitted") == 1)  # published correlation is DCC's
             version = int(risk(run)["results_version"])
             assert version >= counted(run, "refits") + 10  # it published before, between and during them
             assert counted(run, "failed_refits") == 0
             assert counted(run, "method") in (RiskMethod.EWMA, RiskMethod.GARCH, RiskMethod.MIXED)
+            run.watch_until(lambda: fresh(run, version))
+            run.kill("risk")
+            version = counted(run, "version")
+            run.watch_until(lambda: counted(run, "version") > version)
+            assert counted(run, "method") != RiskMethod.PRIOR  # which six seconds of new bars alone would be
             run.watch_until(lambda: fresh(run, version))
             replays(run)
 
