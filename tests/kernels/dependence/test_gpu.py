@@ -204,6 +204,15 @@ def test_an_indefinite_quasi_correlation_is_not_a_number_at_its_point_alone(on_h
         assert np.isnan(found[1])
 
 
+def test_a_correlation_beyond_one_is_not_a_number_however_often_it_occurs(on_host: Any) -> None:
+    sample = sample_of(32, 2)  # an even number of negative factors has a positive product
+    beyond = gpu.Sample(sample.standardised, np.array([[1.0, 1.25], [1.25, 1.0]]), sample.negative_target)
+    assert np.isnan(cpu_loglik("pairs", beyond, POINTS[2]))
+    assert np.isnan(host_logliks(on_host, "pairs", beyond, POINTS[2:3])).all()
+    assert np.isnan(host_by_time(on_host, beyond, POINTS[2])).all()
+    assert np.isnan(host_scores(on_host, beyond, POINTS[2:3])[:, 0]).all()
+
+
 @pytest.mark.parametrize("kind", ["all", "pairs"])
 def test_likelihoods_depend_on_no_grid(on_host: Any, kind: gpu.Kind) -> None:
     sample = sample_of(30, 7)
