@@ -1,5 +1,7 @@
 """What Binance's error codes mean to us (errors.md of its spot API)."""
 
+import sys
+
 from ipc.messages import Refusal
 
 # Codes after which nobody knows whether the request was carried out: ask, never assume.
@@ -38,3 +40,20 @@ def refusal_of(code: int, text: str) -> Refusal:
 def is_uncertain(status: int, code: int, text: str) -> bool:
     """Whether the request may have been carried out in spite of the error: then the order is queried."""
     return status >= 500 or code in UNCERTAIN or text == DUPLICATE_TEXT
+
+
+class VenueWords:
+    """The venue's own words of refusals that have no code of ours, in the log: each once, and so many at most."""
+
+    MOST = 200
+
+    def __init__(self) -> None:
+        self._said: set[tuple[int, str]] = set()
+
+    def refusal_of(self, client_id: str, code: int, text: str) -> Refusal:
+        """As the function of this name; what it calls VENUE_REJECTED is noted."""
+        found = refusal_of(code, text)
+        if found == Refusal.VENUE_REJECTED and (code, text) not in self._said and len(self._said) < self.MOST:
+            self._said.add((code, text))
+            print(f"{client_id}: the venue refused it: {code} {text[:200]}", file=sys.stderr)
+        return found

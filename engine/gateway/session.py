@@ -24,8 +24,8 @@ from engine.gateway.refusals import (
     NOT_REPLACED,
     PARTLY_REPLACED,
     UNKNOWN_ORDER,
+    VenueWords,
     is_uncertain,
-    refusal_of,
 )
 from engine.gateway.reports import Report
 from engine.gateway.strangers import Strangers, side_of
@@ -60,7 +60,7 @@ class BinanceSession:
         self._open, self._finished = self._table.open, self._table.finished
         self._strangers = Strangers(self._connection, self._limits, self._symbols, self._table.number_of, self._take_in)
         self._words = self._inquiry.words = OrderWords(self._say, self._inquiry.fetch_trades)
-        self._halted = halted
+        self._halted, self._venue_words = halted, VenueWords()
         self._stopped = False
         self._next_poll_ns = 0
         self.foreign_events = 0
@@ -218,7 +218,7 @@ class BinanceSession:
         if is_uncertain(status, code, text) or order.standing == Standing.LIVE:
             self._inquiry.doubt(order)
             return
-        self._words.ended(order, ReportKind.REJECTED, 0, refusal_of(code, text))
+        self._words.ended(order, ReportKind.REJECTED, 0, self._venue_words.refusal_of(order.client_id, code, text))
 
     # -- cancels and replacements --
 
@@ -285,7 +285,7 @@ class BinanceSession:
             self._words.status(target, answer["result"])
         else:
             code, text = int(answer["error"]["code"]), str(answer["error"]["msg"])
-            self._reject_cancel(target, refusal_of(code, text))
+            self._reject_cancel(target, self._venue_words.refusal_of(target.client_id, code, text))
             if code == UNKNOWN_ORDER or is_uncertain(int(answer["status"]), code, text):
                 self._inquiry.doubt(target)
         self._settle(target)

@@ -94,6 +94,16 @@ async def test_refusal_of_the_venue_has_its_code(
     trader.check(exchange)
 
 
+async def test_words_of_a_refusal_that_has_no_code_of_ours_stand_in_the_log_once(
+    trader: Trader, exchange: ExchangeServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    exchange.markets["BTCUSDT"].trading = False
+    first, second = trader.limit(BUY, 6_000_000), trader.limit(BUY, 6_000_000)
+    await trader.until(lambda: trader.orders[first].final and trader.orders[second].final)
+    assert trader.orders[second].codes == [Refusal.VENUE_REJECTED]
+    assert capfd.readouterr().err == f"{RUN_ID}-{first}: the venue refused it: -2010 Market is closed.\n"
+
+
 async def test_market_order_is_sent_without_price_and_time_in_force(trader: Trader, exchange: ExchangeServer) -> None:
     rest(exchange, SELL, 6_000_000, 1_000)
     number = trader.send(side=BUY, quantity_lots=100, order_type=OrderType.MARKET)
