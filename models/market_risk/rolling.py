@@ -12,6 +12,7 @@ import numpy as np
 from models.faults import DataFault, Fault
 from models.market_risk.conditional import GJR_T, LEAST_MARGIN_DOF
 from models.market_risk.euler import unit_quantiles
+from models.market_risk.extreme_tail import LEAST_EXCESSES, SHARE, tail_quantiles
 from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.parametric import t_dof
 from models.market_risk.simulation import Scenarios, constant_process, copula_draws
@@ -19,6 +20,7 @@ from models.volatility import fit_batch
 from models.volatility.health import EWMA_DECAY, OK
 
 NAMES = ("mu", "omega", "alpha", "gamma", "beta", "nu")
+FILTERED = frozenset({"filtered", "filtered-evt", "monte-carlo"})
 SIMULATED = 100_000  # standardised draws behind a Monte Carlo forecast
 
 
@@ -75,7 +77,7 @@ def forecasts(
     if unknown:
         raise Fault(f"{unknown[0]!r} is no method of a backtest; there are {', '.join(METHODS)}")
     rolling = Rolling(np.asarray(returns, dtype=np.float64), level, window, refit)
-    filtered = filter_refits(rolling) if {"filtered", "monte-carlo"} & set(methods) else None
+    filtered = filter_refits(rolling) if FILTERED & set(methods) else None
     return [METHODS[method](rolling, filtered) for method in methods]
 
 
@@ -168,6 +170,26 @@ def filtered_historical(rolling: Rolling, filtered: Filtered | None) -> Forecast
     )
 
 
+def filtered_extreme(rolling: Rolling, filtered: Filtered | None) -> Forecasts:
+    """As `filtered_historical` with a generalised Pareto tail of the residuals, fitted at every refit; McNeil and Frey
+    (2000)."""
+    assert filtered is not None
+    if not 1.0 - rolling.level < SHARE or rolling.window * SHARE < LEAST_EXCESSES:
+        raise Fault(
+            f"filtered-evt fits the worst {SHARE:.0%} of a window: the level must be above {1.0 - SHARE:g} and the "
+            f"window at least {LEAST_EXCESSES / SHARE:.0f}; they are {rolling.level:g} and {rolling.window}"
+        )
+    var, cvar = tail_quantiles(-filtered.residuals[:: rolling.refit], rolling.level)
+    each_day = np.repeat(np.arange(len(var)), rolling.refit)[: rolling.days]
+    return Forecasts(
+        "filtered-evt",
+        filtered.sigma * var[each_day] - filtered.mean,
+        filtered.sigma * cvar[each_day] - filtered.mean,
+        filtered.refits,
+        filtered.notes,
+    )
+
+
 def monte_carlo(rolling: Rolling, filtered: Filtered | None) -> Forecasts:
     """The fitted GJR-GARCH-t by simulation: the same `SIMULATED` paths at every refit, at each day's volatility."""
     assert filtered is not None
@@ -208,5 +230,6 @@ METHODS: dict[str, Callable[[Rolling, Filtered | None], Forecasts]] = {
     "parametric-t": parametric_t,
     "ewma": ewma,
     "filtered": filtered_historical,
+    "filtered-evt": filtered_extreme,
     "monte-carlo": monte_carlo,
 }

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Span = tuple[str, NDArray[np.bool_]]
 
-METHODS = ("historical", "parametric", "parametric-t", "ewma", "filtered", "monte-carlo")
+METHODS = ("historical", "parametric", "parametric-t", "ewma", "filtered", "filtered-evt", "monte-carlo")
 DEFAULT = ("historical", "parametric", "filtered", "monte-carlo")
-REFITTED = frozenset({"parametric-t", "filtered", "monte-carlo"})
+REFITTED = frozenset({"parametric-t", "filtered", "filtered-evt", "monte-carlo"})
 LEAST_DAYS = 100  # of a period that is tested on its own
 SIZE = 0.05
 
