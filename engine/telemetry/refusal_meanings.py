@@ -197,7 +197,7 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "logs/gateway.log holds the venue's words.",
     ),
     Refusal.VENUE_DISCONNECTED: (
-        "There was no session with the venue when the order was to be sent.",
+        "There was no session with the venue, or it had just come back and orders in doubt were asked for first.",
         "Wait for the reconnect; nothing was sent.",
     ),
     Refusal.VENUE_RATE_LIMIT: (
