@@ -42,6 +42,14 @@ def on_device(cupy: Any, array: Any) -> Any:
     return cupy.asarray(np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array)
 
 
+def room_for(cupy: Any, doubles: int, what: str) -> None:
+    """Raises GpuMissing where the device has not that much memory free, counting what CuPy holds unused."""
+    needed = 8 * doubles
+    free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+    if needed > free:
+        raise GpuMissing(f"{what} need {needed / 2**30:.2f} GiB of the GPU's memory and {free / 2**30:.2f} are free")
+
+
 def multiprocessors(cupy: Any) -> int:
     return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import cuda
-from kernels.device import GpuMissing, Mode
+from kernels.device import Mode
 
 SOURCE = Path(__file__).with_name("kernels.cu")
 THREADS, SEGMENT = 128, 64  # as in kernels.cu
@@ -100,13 +100,7 @@ def capacity_of(kind: Kind, rows: int, assets: int) -> int:
 def memory_for(cupy: Any, kind: Kind, sample: Sample) -> Memory:
     """Raises GpuMissing when the GPU has too little memory for a single point."""
     sizes, capacity = memory_sizes(kind, sample.rows, sample.assets), capacity_of(kind, sample.rows, sample.assets)
-    needed = 8 * capacity * sum(sizes.values())
-    free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()  # what CuPy holds unused
-    if needed > free:
-        raise GpuMissing(
-            f"{sample.assets} series of {sample.rows:,} rows need {needed / 2**30:.1f} GiB of the GPU's memory and "
-            f"{free / 2**30:.1f} are free"
-        )
+    cuda.room_for(cupy, capacity * sum(sizes.values()), f"{sample.assets} series of {sample.rows:,} rows")
     paths, slopes, values = (cupy.empty(capacity * size) for size in sizes.values())
     most = capacity * (FIELDS if kind == "pairs" else 1) * segments(max(sample.pairs, sample.rows))
     sums = cupy.empty(most), cupy.empty(most)

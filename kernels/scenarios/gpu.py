@@ -113,13 +113,14 @@ def path_losses(
     """losses (n,) of paths first, first + 1 ...: `cpu.path_losses`. Arrays of the host or the device.
 
     `stream`: a cupy stream, or None for the current one. Host losses are there on return; device losses when the
-    stream gets there. Raises GpuMissing when there is no GPU or `mode` is "off".
+    stream gets there. Raises GpuMissing when there is no GPU, `mode` is "off", or too little memory is free on it.
     """
     cupy, module = library(mode)
     with stream or cupy.cuda.get_current_stream():
         held, by = moved(cupy, draws), moved(cupy, process)
         out = cupy.empty(len(losses)) if isinstance(losses, np.ndarray) else losses
         shape = grid(len(losses), scratch_rows(len(exposures), steps), cuda.multiprocessors(cupy))
+        cuda.room_for(cupy, shape.scratch, f"paths of {len(exposures)} assets")
         common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
         arguments = path_arguments(common, cuda.on_device(cupy, exposures), first, seed, out, cupy.empty(shape.scratch))
         launch(module.get_function("path_losses"), shape, arguments, out, losses)
@@ -145,6 +146,7 @@ def path_returns(
     with stream or cupy.cuda.get_current_stream():
         held, by, numbers = moved(cupy, draws), moved(cupy, process), cuda.on_device(cupy, paths)
         shape = grid(len(paths), scratch_rows(assets, steps), cuda.multiprocessors(cupy))
+        cuda.room_for(cupy, shape.scratch + found.size, f"returns of {len(paths):,} paths of {assets} assets")
         out = cupy.empty(found.shape)
         common = common_arguments(held, by, process_rows(by, cupy.stack), steps)
         arguments = return_arguments(common, numbers, seed, out, cupy.empty(shape.scratch))

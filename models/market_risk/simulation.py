@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,24 +179,17 @@ def measure_simulated(
     `device` off, auto or require a GPU: the answer is the same to the bit, and a note DEVICE says where it was made.
     """
     held = np.ascontiguousarray(exposures, dtype=np.float64)
-    resident, notes = on_gpu(device, partial(ResidentScenarios.of, scenarios))
-    made = scenarios if resident is None else resident
-    tail = tail_of(made.losses(held, paths, threads=threads), level)
-    var, cvar = contributions_of(tail, made.returns(tail.places, threads=threads), held)
-    measure = Measure(
-        method,
-        level,
-        scenarios.steps,
-        paths,
-        var.total,
-        cvar.total,
-        tail.standard_error_var(),
-        tail.standard_error_cvar(),
-        var,
-        cvar,
-        notes,
-    )
-    return with_incremental(measure, made, held, threads) if incremental else measure
+
+    def measured(made: Scenarios | ResidentScenarios) -> Measure:
+        tail = tail_of(made.losses(held, paths, threads=threads), level)
+        var, cvar = contributions_of(tail, made.returns(tail.places, threads=threads), held)
+        errors = tail.standard_error_var(), tail.standard_error_cvar()
+        found = Measure(method, level, scenarios.steps, paths, var.total, cvar.total, *errors, var, cvar)
+        return with_incremental(found, made, held, threads) if incremental else found
+
+    on_device, notes = on_gpu(device, lambda: measured(ResidentScenarios.of(scenarios)))
+    measure = measured(scenarios) if on_device is None else on_device
+    return replace(measure, notes=(*notes, *measure.notes))
 
 
 def with_incremental(

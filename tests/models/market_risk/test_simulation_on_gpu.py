@@ -89,6 +89,19 @@ def test_without_a_gpu_auto_is_the_cpu_with_a_note_and_require_a_fault(monkeypat
         measure_simulated(made, EXPOSURES, **words, device="require")
 
 
+def test_too_little_memory_on_the_gpu_is_the_cpu_with_a_note(
+    tmp_path_factory: pytest.TempPathFactory, a_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = stand_in(host_library(gpu.SOURCE, KERNELS, tmp_path_factory.mktemp("small")), free_bytes=1_000)
+    monkeypatch.setattr(gpu, "library", lambda mode: small)
+    made, words = recipes()["empirical"], {"level": 0.99, "paths": PATHS, "method": "x"}
+    found = measure_simulated(made, EXPOSURES, **words, device="auto")
+    assert same(found, measure_simulated(made, EXPOSURES, **words))
+    assert found.notes[0].startswith("DEVICE: the CPU (paths of 6 assets need 0.00 GiB")
+    with pytest.raises(Fault, match="a GPU is required and cannot be used: paths of 6 assets"):
+        measure_simulated(made, EXPOSURES, **words, device="require")
+
+
 @pytest.mark.parametrize("name", ["elliptical", "t copula", "empirical"])
 def test_gpu_losses_and_returns_are_those_of_the_scenarios(name: str) -> None:
     answer = probe()
