@@ -15,7 +15,7 @@ SOURCES := $(shell find ipc kernels models engine -name '*.pyx' -o -name '*.pxd'
 KERNELS := $(shell find kernels -name '*.py') models/warm_up.py
 CHECKED := build/checked
 
-# Trading needs none of the risk models' kernels: whoever only runs does not wait for their machine code.
+# A run needs the risk models' kernels only after ten minutes of bars: whoever wants to see one does not wait for them.
 run: .venv/built
 	@$(BOT4) run --seconds 20
 

@@ -1,4 +1,4 @@
-"""After the warm-up of `make build` no verb compiles: what it runs through has the signatures that the verbs use."""
+"""After the warm-up of `make build` neither verbs nor the risk process compile: it runs through their signatures."""
 
 import json
 import subprocess
@@ -26,6 +26,16 @@ event.register("numba:compile", Compiled())
 from engine.cli import make_group
 for arguments in json.loads(sys.argv[1]):
     make_group().main(args=["risk", *arguments, "--json"], prog_name="bot4", standalone_mode=False)
+
+from engine.risk_models.config import RiskProcessConfig
+from engine.risk_models.estimate import Estimator
+from models.warm_up import sample
+
+estimator = Estimator(3, 200, RiskProcessConfig(minimum_bars=20, fit_bars=300, history_bars=1_000))
+for _ in range(2):
+    for row in sample(3):
+        estimator.add(row)
+    assert estimator.refit()
 print(json.dumps(Compiled.names))
 """
 
@@ -51,7 +61,7 @@ def verbs(folder: Path) -> list[list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_after_the_warm_up_no_verb_compiles(tmp_path: Path) -> None:
+def test_after_the_warm_up_neither_verbs_nor_the_risk_process_compile(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "models.warm_up"], cwd=PROJECT, check=True, timeout=280)
     told = [[*arguments, "--report", str(tmp_path / "report.html")] for arguments in verbs(tmp_path)]
     done = subprocess.run(
