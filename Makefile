@@ -23,12 +23,12 @@ build: .venv/built build/kernels/filled
 
 # Both suites at once: they wait for processes more than they compute. Neither knows of the other; the checked one is
 # printed when it has ended.
-test: .venv/dev .venv/built $(CHECKED)/built
+test: .venv/dev .venv/built build/kernels/filled $(CHECKED)/built
 	@$(MAKE) --no-print-directory test-checked > build/checked.log 2>&1 & checked=$$!; \
 	ordinary=0; $(MAKE) --no-print-directory test-ordinary || ordinary=$$?; \
 	status=0; wait $$checked || status=$$?; echo "checked build:"; cat build/checked.log; exit $$((ordinary | status))
 
-test-ordinary: .venv/dev .venv/built
+test-ordinary: .venv/dev .venv/built build/kernels/filled
 	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest
 
 # The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles, and
