@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 METHODS = ("historical", "parametric", "parametric-t", "ewma", "filtered", "filtered-evt", "monte-carlo")
 DEFAULT = ("historical", "parametric", "filtered", "monte-carlo")
 REFITTED = frozenset({"parametric-t", "filtered", "filtered-evt", "monte-carlo"})
+LEAST_FORECASTS = 10
 LEAST_DAYS = 100  # of a period that is tested on its own
 SIZE = 0.05
 
@@ -60,7 +61,7 @@ def backtest(
     p-value is below 5 %. Quantities stand for weights by their last value.
     """
     from engine.verbs.risk.backtest_report import write_report
-    from engine.verbs.risk.data_faults import on
+    from engine.verbs.risk.data_faults import on, require
     from engine.verbs.risk.delivery import deliver, report_path
     from engine.verbs.risk.var_inputs import holding, sorted_notes
     from models.market_risk import forecasts
@@ -76,8 +77,10 @@ def backtest(
     progress(f"{max(len(panel.dates) - window, 0):,} forecasts of {', '.join(chosen)}", as_json)
     with on(panel, held.names):
         found = forecasts(panel.values[:, 0], chosen, level=level, window=window, refit=refit)
+    require(panel, window + LEAST_FORECASTS, f"test forecasts from a window of {window:,}", held.names)
     result = result_of(panel, found, level, window, refit, periods)
-    result |= sorted_notes([*held.notes, *held.returns.notes, *notes, *(note for each in found for note in each.notes)])
+    further = [*(note for each in found for note in each.notes), *unjudged(panel, found, window)]
+    result |= sorted_notes([*held.notes, *held.returns.notes, *notes, *further])
     result["seconds"] = time.perf_counter() - began
     deliver(result, as_json, lambda: human(result), path, lambda path: write_report(path, panel, found, window, result))
 
@@ -85,7 +88,11 @@ def backtest(
 def refuse_unused(methods: tuple[str, ...]) -> None:
     """Raises Fault for --refit when no method chosen has parameters that are fitted on a schedule."""
     from engine.verbs.risk.idle_options import Use, refuse_idle
+    from models.faults import Fault
 
+    twice = [method for method in methods if methods.count(method) > 1]
+    if twice:
+        raise Fault(f"--method {twice[0]} is named twice: name each method once")
     scheduled = bool(REFITTED & set(methods))
     refuse_idle(f"--method {' '.join(methods)}", Use("refit", scheduled, ", ".join(sorted(REFITTED))))
 
@@ -201,11 +208,27 @@ def ratio_row(ratio: Any) -> dict[str, Any]:
 
 
 def shortfall_of(losses: "Floats", each: "Forecasts", level: float) -> dict[str, Any]:
-    """Acerbi and Szekely's tests of the CVaR forecasts."""
+    """Acerbi and Szekely's tests of the CVaR forecasts; None where a CVaR is no loss, for then losses over it say
+    nothing."""
     from models.market_risk import acerbi_szekely
 
+    if not (each.cvar > 0.0).all():
+        return dict.fromkeys(("z1", "z1_p_value", "z2", "z2_p_value"))
     found = acerbi_szekely(losses, each.var, each.cvar, level)
     return {"z1": found.z1, "z1_p_value": found.z1_p_value, "z2": found.z2, "z2_p_value": found.z2_p_value}
+
+
+def unjudged(panel: "Panel", found: "list[Forecasts]", window: int) -> list[str]:
+    """Notes for methods whose CVaR was no loss on some day: the tests of shortfall are left out."""
+    notes = []
+    for each in found:
+        gains = (each.cvar <= 0.0).nonzero()[0]
+        if len(gains):
+            notes.append(
+                f"SHORTFALL_NOT_JUDGED: the CVaR of {each.method} is a gain on {len(gains):,} of {len(each.cvar):,} "
+                f"days, the first {panel.place(window + int(gains[0]))}"
+            )
+    return notes
 
 
 def comparisons(losses: "Floats", found: "list[Forecasts]", level: float) -> list[dict[str, Any]]:

@@ -111,7 +111,8 @@ def summary_table(result: dict[str, Any]) -> Table:
     extra = ["shortfall Z1 (p)", "Z2 (p)"]
     for row, method in zip(rows, result["methods"].values(), strict=True):
         shortfall = method["shortfall"]
-        row += [f"{shortfall[z]:.3f} ({shortfall[f'{z}_p_value']:.3f})" for z in ("z1", "z2")]
+        judged = shortfall["z1"] is not None
+        row += [f"{shortfall[z]:.3f} ({shortfall[f'{z}_p_value']:.3f})" if judged else "-" for z in ("z1", "z2")]
     note = "Failed tests carry a !. Shortfall tests of Acerbi and Szekely: negative means worse than forecast."
     return Table("Methods over the whole span", [*headings, *extra], rows, frozenset(["method"]), note)
 

@@ -33,9 +33,9 @@ def described(panel: "Panel", names: tuple[str, ...] = ()) -> str:
     return f"{listed}: {len(panel.dates):,} rows, {panel.place(0)} to {panel.place(len(panel.dates) - 1)}"
 
 
-def require(panel: "Panel", least: int, purpose: str) -> None:
+def require(panel: "Panel", least: int, purpose: str, names: tuple[str, ...] = ()) -> None:
     """Raises DataFault when there are fewer than `least` rows for that purpose: too few is the data's fault, always."""
     from models.faults import DataFault
 
     if len(panel.dates) < least:
-        raise DataFault(f"too few returns to {purpose}: {least:,} are needed ({described(panel)})")
+        raise DataFault(f"too few returns to {purpose}: {least:,} are needed ({described(panel, names)})")

@@ -166,7 +166,7 @@ def from_data(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
     from engine.verbs.risk.per_name import per_name, simple_returns
     from models.construction import moments_of
     from models.faults import Fault
-    from models.sizing import Edges, discrete_kelly
+    from models.sizing import Edges
     from models.sizing.estimation import least_observations
 
     panel, returns = simple_returns(options["data"], options["column"], options["are_returns"])
@@ -186,13 +186,27 @@ def from_data(options: dict[str, Any]) -> "tuple[Edges, Account, list[str]]":
     raw = None
     if options["model"] == "discrete":
         shifted = returns.values - moments.means + means - rate
-        raw = np.array([discrete_kelly(column, both_sides=True) for column in shifted.T])
+        raw = np.array(
+            [discrete_of(returns, name, column) for name, column in zip(returns.names, shifted.T, strict=True)]
+        )
     edges = Edges(
         returns.names, means, moments.covariance, moments.observations,
         costs_of(options, returns.names, 20.0, "10"), funding_of(options, returns.names), raw, rate,
     )  # fmt: skip
     last = np.ones(len(returns.names)) if options["are_returns"] else last_prices(panel)
     return edges, account_of(options, returns.names, last), notes
+
+
+def discrete_of(returns: "Panel", name: str, outcomes: Any) -> float:
+    """Discrete Kelly of one series. Raises DataFault naming it where none of its returns loses."""
+    from engine.verbs.risk.data_faults import described
+    from models.faults import DataFault, Fault
+    from models.sizing import discrete_kelly
+
+    try:
+        return discrete_kelly(outcomes, both_sides=True)
+    except Fault as fault:
+        raise DataFault(f"{name}: {fault} ({described(returns, (name,))})") from None
 
 
 def last_prices(panel: "Panel") -> Any:

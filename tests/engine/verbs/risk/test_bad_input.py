@@ -283,3 +283,48 @@ def test_the_value_of_quantities_is_their_price(tmp_path: Path, capsys: Capture)
         main(["risk", "var", "--data", str(path), "--portfolio", str(held), "--value", "1000", "--json"])
     assert left.value.code == Exit.USAGE
     assert "--value has no meaning for a portfolio of quantities" in capsys.readouterr().err
+
+
+def rising(rows: int) -> Table:
+    """Prices that only rise, each by another step."""
+    moves = np.abs(0.01 * np.random.default_rng(1).standard_normal((rows, 3))) + 1e-4
+    levels = 100.0 * np.cumprod(1.0 + np.vstack([np.zeros(3), moves]), axis=0)
+    dates = np.datetime64("2015-01-01") + np.arange(rows + 1)
+    return [[str(date), *map(repr, row)] for date, row in zip(dates, levels.tolist(), strict=True)]
+
+
+def test_a_series_that_never_loses_is_backtested_and_its_shortfall_is_not_judged(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    code, out, err = run("backtest", rising(ROWS), tmp_path, capsys)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["methods"]["historical"]["shortfall"]["z1"] is None
+    assert found["notes"][-1].startswith("SHORTFALL_NOT_JUDGED: the CVaR of historical is a gain on ")
+
+
+def test_discrete_kelly_of_a_series_that_never_loses_names_it(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(",".join(row) for row in [["date", *NAMES], *rising(100)]) + "\n")
+    with pytest.raises(SystemExit) as left:
+        main(["risk", "kelly", "--data", str(path), "--model", "discrete", "--json"])
+    err = capsys.readouterr().err
+    assert left.value.code == Exit.INTEGRITY
+    assert "AAA: no outcome loses" in err
+    assert "2015-01-02 to 2015-04-11" in err
+    assert err.count("\n") == 1
+
+
+def test_too_few_forecasts_to_test_are_the_datas_fault(tmp_path: Path, capsys: Capture) -> None:
+    code, out, err = run("backtest", table(255), tmp_path, capsys)
+    assert (code, out) == (Exit.INTEGRITY, "")
+    assert "too few returns to test forecasts from a window of 250: 260 are needed (AAA, BBB, CCC: 255 rows" in err
+
+
+def test_a_method_named_twice_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(",".join(row) for row in [["date", *NAMES], *table()]) + "\n")
+    with pytest.raises(SystemExit) as left:
+        main(["risk", "backtest", "--data", str(path), "--method", "ewma", "--method", "ewma"])
+    assert left.value.code == Exit.USAGE
+    assert "--method ewma is named twice" in capsys.readouterr().err
