@@ -2,8 +2,14 @@
 
 
 class Fault(ValueError):
-    """An argument that cannot be used: a column that does not exist, a limit that contradicts another."""
+    """What was typed cannot be used, whatever the data: a name that does not exist, a limit that contradicts another.
+
+    The command leaves with 2.
+    """
 
 
 class DataFault(Fault):
-    """Data that cannot be trusted: a duplicate date, a price of zero, a constant series."""
+    """The data cannot give what was asked: a duplicate date, a price of zero, a constant series, too few observations.
+
+    The command leaves with 3.
+    """
