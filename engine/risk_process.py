@@ -23,7 +23,7 @@ from engine.errors import UserError
 from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
-from engine.risk_models.refitter import Refitter, Snapshot
+from engine.risk_models.refitter import Refitter, Snapshot, due
 from engine.risk_models.remembered import load, save
 from engine.run_files import RunFiles
 from engine.telemetry.views import ViewsReader
@@ -150,14 +150,13 @@ class RiskProcess:
             estimator.adopt(found)
             self._counters.increase("refits")
             self._counters.observe("refit", int(1e9 * sum(found.seconds)))
-        since_s = time.monotonic() - self._refit_began_s
-        early = self._config.risk_process.refit_on_change and estimator.changed
-        wait_s = self._config.risk_process.refit_spacing_s if early else self._config.risk_process.refit_s
-        snapshot = None if self._refitter.busy or since_s < wait_s else estimator.snapshot()
+        settings, since_s = self._config.risk_process, time.monotonic() - self._refit_began_s
+        is_due = not self._refitter.busy and due(settings, since_s, estimator.changed)
+        snapshot = estimator.snapshot() if is_due else None
         if snapshot is not None:
             self._refitter.begin(snapshot)
             self._refit_began_s = time.monotonic()
-            self._counters.increase("early_refits", int(early))
+            self._counters.increase("early_refits", int(not due(settings, since_s, False)))
         self._say()
 
     def _made(self, snapshot: Snapshot) -> "Refit":

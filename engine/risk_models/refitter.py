@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.risk_models.config import RiskProcessConfig
+
 if TYPE_CHECKING:
     from engine.risk_models.refit import Refit
 
@@ -23,6 +25,13 @@ class Snapshot:
     returns: NDArray[np.float64]
     last: int
     before: "Refit | None"
+
+
+def due(settings: RiskProcessConfig, since_s: float, changed: bool) -> bool:
+    """Whether it is time for the next refit, so long after the last was begun; sooner when the market has changed."""
+    if changed and settings.refit_on_change:
+        return since_s >= min(settings.refit_s, settings.refit_spacing_s)
+    return since_s >= settings.refit_s
 
 
 class Refitter:

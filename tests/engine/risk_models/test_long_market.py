@@ -142,6 +142,14 @@ def test_cvar_falls_when_the_market_is_calm_again_and_rises_with_the_correlation
     assert closer > 1.15 * calm
 
 
+def test_a_hedge_is_worth_more_when_the_correlation_is_higher() -> None:
+    def of_the_hedge(first: int, beyond: int) -> float:
+        hedge = np.array([1.0, -1.0, 0.0])
+        return float(np.median([cvar(hedge @ look.estimate.losses, LEVEL) for look in between(first, beyond)]))
+
+    assert of_the_hedge(CLOSER + 250, BARS) < 0.7 * of_the_hedge(CALM + 60, WILD_AGAIN)
+
+
 def test_a_change_is_answered_by_a_refit_before_its_time() -> None:
     scheduled = (BARS - SETTINGS.fit_bars) // REFIT_BARS + 1
     assert published()[-1].refits > scheduled

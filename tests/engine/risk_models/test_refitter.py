@@ -9,7 +9,7 @@ import pytest
 from engine.risk_models.config import RiskProcessConfig
 from engine.risk_models.estimate import Estimator
 from engine.risk_models.refit import Refit, refit
-from engine.risk_models.refitter import Refitter, Snapshot
+from engine.risk_models.refitter import Refitter, Snapshot, due
 
 SETTINGS = RiskProcessConfig(minimum_bars=20, fit_bars=300, history_bars=400)
 
@@ -35,6 +35,22 @@ def result_of(refitter: Refitter) -> Refit | None:
             return found
         time.sleep(0.005)
     raise AssertionError("the refit did not end")
+
+
+@pytest.mark.parametrize(
+    ("on_change", "since_s", "changed", "expected"),
+    [
+        (True, 59.0, False, False),
+        (True, 60.0, False, True),
+        (True, 4.9, True, False),  # a change is answered no more often than this
+        (True, 5.0, True, True),
+        (False, 59.0, True, False),
+    ],
+)
+def test_refits_are_due_on_schedule_and_on_change_but_apart(
+    on_change: bool, since_s: float, changed: bool, expected: bool
+) -> None:
+    assert due(RiskProcessConfig(refit_on_change=on_change), since_s, changed) == expected
 
 
 def test_results_go_out_by_the_last_parameters_while_a_refit_is_made() -> None:
