@@ -1,8 +1,9 @@
 """What moves together: DCC(1, 1) of the standardised returns, fitted on schedule and stepped with each bar.
 
-Engle (2002), two steps, correlation targeted on the moments of the window. Beside each bar's standardised returns z_t
-its whitened ones R_t^-1/2 z_t are kept, of which the scenarios are made; the root is the symmetric one, so that nothing
-depends on the order of the instruments.
+Engle (2002), two steps, correlation targeted on the moments of the window; for many instruments by the composite
+likelihood of Pakel, Shephard, Sheppard and Engle (2021). Beside each bar's standardised returns z_t its whitened ones
+R_t^-1/2 z_t are kept, of which the scenarios are made; the root is the symmetric one, so that nothing depends on the
+order of the instruments.
 """
 
 from dataclasses import dataclass
@@ -14,12 +15,17 @@ from engine.risk_models.correlation import FLOOR, REPAIRED, repaired
 from kernels.dependence.cpu import correlation_of, quasi_step
 from kernels.device import Mode
 from models.dependence import Dynamics, positive_definite
+from models.dependence.composite import CompositeLikelihood
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
 from models.dependence.resident import resident
 from models.dependence.result import path_of
 from models.dependence.two_step import fit_dynamics
 
 Array = NDArray[np.float64]
+
+MOST_TOGETHER = (
+    50  # instruments in one likelihood; more: that of all pairs, as quick for 100 and less biased to no news
+)
 
 
 class Dependence:
@@ -92,7 +98,8 @@ def fit_dependence(standardised: Array, before: Dependence | None, keep: int, de
     rows = np.ascontiguousarray(standardised[:, moves])
     target, repair = positive_definite(second_moments(rows), floor=FLOOR)
     negative = negative_moments(rows)
-    likelihood = CorrelationLikelihood(rows, target, negative)
+    together = rows.shape[1] <= MOST_TOGETHER
+    likelihood = (CorrelationLikelihood if together else CompositeLikelihood)(rows, target, negative)
     start = np.array([warm.a, warm.b]) if warm is not None else None
     held = resident(likelihood, device)
     notes += held.notes

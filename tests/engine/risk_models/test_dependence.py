@@ -39,6 +39,14 @@ def test_dynamics_and_correlation_of_now_are_those_of_the_model() -> None:
     assert ours.repair is None
 
 
+def test_more_instruments_than_fit_together_are_fitted_by_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependence, "MOST_TOGETHER", 2)
+    rows = changing()
+    ours, theirs = fitted(rows), fit_correlation(rows, estimator="composite")
+    assert ours.dynamics.a == pytest.approx(theirs.dynamics.a, rel=1e-6)
+    assert ours.correlation == pytest.approx(theirs.correlation, abs=1e-6)
+
+
 def test_stepping_is_filtering_the_longer_history() -> None:
     rows = changing()
     stepped = fitted(rows[:1_200])
