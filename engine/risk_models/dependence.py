@@ -23,9 +23,7 @@ from models.dependence.two_step import fit_dynamics
 
 Array = NDArray[np.float64]
 
-MOST_TOGETHER = (
-    50  # instruments in one likelihood; more: that of all pairs, as quick for 100 and less biased to no news
-)
+MOST_TOGETHER = 50  # instruments in one likelihood; more: that of all pairs, for 100 in half the time
 
 
 class Dependence:
