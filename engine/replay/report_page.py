@@ -12,6 +12,7 @@ import msgspec
 from engine.errors import Exit, UserError
 from engine.replay.report_charts import Chart
 
+WIDE = 10  # columns beyond which a table is set smaller
 PRINTED = "{width: 690, height: 250}"  # a chart on A4, CSS pixels
 STYLE = Path(__file__).with_name("report.css")
 
@@ -128,7 +129,8 @@ def table_section(table: Table) -> str:
         last = table.total and number == len(table.rows) - 1
         rows.append(f"<tr{' class=total' if last else ''}>{cells}</tr>")
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
-    length = ' class="long"' if len(rows) > 25 else ""
+    kinds = [*(["long"] if len(rows) > 25 else []), *(["wide"] if len(table.headings) > WIDE else [])]
+    length = f' class="{" ".join(kinds)}"' if kinds else ""
     return (
         f"<section{length}><h2>{escape(table.title)}</h2>{note}<table><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></section>"
