@@ -16,10 +16,11 @@ from models.market_risk.extreme_tail import LEAST_EXCESSES, SHARE, tail_quantile
 from models.market_risk.order_statistics import Floats, check_level
 from models.market_risk.parametric import t_dof
 from models.market_risk.simulation import Scenarios, constant_process, copula_draws
-from models.volatility import fit_batch
+from models.volatility import filter_batch, fit_batch
 from models.volatility.health import EWMA_DECAY, OK
 
 NAMES = ("mu", "omega", "alpha", "gamma", "beta", "nu")
+EXPONENTIAL_WEIGHTS = {"omega": 0.0, "alpha": 1.0 - EWMA_DECAY, "gamma": 0.0, "beta": EWMA_DECAY}
 FILTERED = frozenset({"filtered", "filtered-evt", "monte-carlo"})
 SIMULATED = 100_000  # standardised draws behind a Monte Carlo forecast
 
@@ -137,23 +138,19 @@ def filter_refits(rolling: Rolling) -> Filtered:
     extended = np.concatenate([rolling.returns, np.zeros(refit)])  # the last stretch may be short; never read
     stretches = np.stack([extended[start : start + window + refit] for start in starts])
     batch = fit_batch(stretches[:, :window], GJR_T, standard_errors=False)
-    mean, omega, alpha, gamma, beta, dof = (batch.parameters[:, batch.names.index(name)].copy() for name in NAMES)
-    dof = np.maximum(dof, LEAST_MARGIN_DOF)
-    weak = batch.codes != OK
-    omega[weak], alpha[weak], gamma[weak], beta[weak] = 0.0, 1.0 - EWMA_DECAY, 0.0, EWMA_DECAY
+    column = {name: batch.names.index(name) for name in NAMES}
+    weak, parameters = batch.codes != OK, batch.parameters.copy()
+    for name, weight in EXPONENTIAL_WEIGHTS.items():
+        parameters[weak, column[name]] = weight
+    following = filter_batch(stretches[:, window:], GJR_T, parameters, first_variances=batch.next_variance)
+    variances = np.concatenate([batch.variances, following], axis=1)
+    mean, dof = parameters[:, column["mu"]], np.maximum(parameters[:, column["nu"]], LEAST_MARGIN_DOF)
     shocks = stretches - mean[:, None]
-    variances = np.empty_like(stretches)
-    variances[:, :window] = batch.variances
-    following = batch.next_variance
-    for t in range(window, window + refit):
-        variances[:, t] = following
-        shock = shocks[:, t]
-        following = omega + (alpha + gamma * (shock < 0.0)) * shock**2 + beta * following
     z = shocks / np.sqrt(variances)
     pools = np.lib.stride_tricks.sliding_window_view(z, window, axis=1)[:, :refit].reshape(-1, window)[: n - window]
     notes = (f"EWMA_FALLBACK: {weak.sum()} of {len(starts)} refits were not usable",) if weak.any() else ()
     each_day = np.repeat(np.arange(len(starts)), refit)[: n - window]
-    sigma = np.sqrt(variances[:, window:].reshape(-1)[: n - window])
+    sigma = np.sqrt(following.reshape(-1)[: n - window])
     return Filtered(mean[each_day], sigma, pools, dof[each_day], len(starts), notes)
 
 
