@@ -62,8 +62,11 @@ class Dependence:
     def _renew(self) -> None:
         moving = np.empty_like(self._quasi)
         correlation_of(self._quasi, moving)
-        moving, self.repair = repaired(moving)
         values, vectors = np.linalg.eigh(moving)
+        self.repair = None
+        if values[0] < FLOOR:
+            moving, self.repair = repaired(moving)
+            values, vectors = np.linalg.eigh(moving)
         root = np.sqrt(np.maximum(values, FLOOR))
         self._root, self._inverse = (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
         self.correlation = np.eye(len(self.moves))
@@ -72,10 +75,9 @@ class Dependence:
 
 @dataclass(frozen=True)
 class DependenceFit:
-    """dependence: None without one, not even an older one. fitted: it is of this refit."""
+    """dependence: None without one, not even an older one."""
 
     dependence: Dependence | None
-    fitted: bool
     notes: tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ def fit_dependence(standardised: Array, before: Dependence | None, keep: int, de
     if moves.sum() < 2:
         if len(moves) > 1:
             notes.append("DEPENDENCE_JOINT_HISTORY: fewer than two instruments move")
-        return DependenceFit(None, False, tuple(notes))
+        return DependenceFit(None, tuple(notes))
     warm = None
     if before is not None and (before.moves == moves).all():
         warm = before.dynamics
@@ -109,10 +111,10 @@ def fit_dependence(standardised: Array, before: Dependence | None, keep: int, de
         if a == 0.0:
             notes.append("DEPENDENCE_CONSTANT: nothing moves the correlations of this window")
         dynamics = Dynamics(a, b, 0.0, target, negative)
-        return DependenceFit(Dependence(dynamics, moves, standardised, keep), True, tuple(notes))
+        return DependenceFit(Dependence(dynamics, moves, standardised, keep), tuple(notes))
     why = "its search did not converge" if np.isfinite(found.loglik) else "its likelihood is no number"
     if warm is None:
         notes.append(f"DEPENDENCE_JOINT_HISTORY: no DCC yet: {why}")
-        return DependenceFit(None, False, tuple(notes))
+        return DependenceFit(None, tuple(notes))
     notes.append(f"DEPENDENCE_KEPT: the DCC before goes on: {why}")
-    return DependenceFit(Dependence(warm, moves, standardised, keep), False, tuple(notes))
+    return DependenceFit(Dependence(warm, moves, standardised, keep), tuple(notes))
