@@ -102,6 +102,8 @@ cdef struct Case
 cdef struct PendingRow:        # of one instrument in a batch that comes
     ResultView values
     double largest             # absolute loss in any scenario
+    double long_loss           # stand-alone CVaR of its scenarios, as the core finds it
+    double short_loss
     int64_t present            # bit RiskRow
     int64_t scenarios          # received, in order
 

@@ -110,12 +110,12 @@ cdef inline void set_caps(Desk *desk) noexcept nogil:
     state.concentration_cap_atoms = UNLIMITED if concentration == 0 else share_of(
         view.equity_atoms, concentration, 10_000)
     state.caution_cap_atoms = UNLIMITED
-    if view.results_stale and cvar > 0:
+    if view.results_stale and view.limit[LIMIT_CVAR_ATOMS] > 0:  # the limit, not what its scale leaves: 0 is off
         state.caution_cap_atoms = share_of(cvar, 10_000, desk.conservative_loss_bp)
     state.gross_cap_atoms = least(share_of(view.limit[LIMIT_GROSS_NOTIONAL_ATOMS], view.scale_e6, ONE_E6),
                                   least(state.leverage_cap_atoms, state.caution_cap_atoms))
     state.cvar_limit_atoms = <double> cvar
-    state.judges_cvar = cvar > 0 and view.results_version > 0 and not view.results_stale
+    state.judges_cvar = view.limit[LIMIT_CVAR_ATOMS] > 0 and view.results_version > 0 and not view.results_stale
 
 cdef inline void age_results(Desk *desk) noexcept nogil:
     """How old the results are: since the newest market data they know, or since the run began where there are none."""

@@ -1,27 +1,28 @@
 # Results of the risk process: a batch is gathered beside the one that counts and takes its place at its end, whole, or
-# is refused whole. Nothing here loops over more than one message, but for the end of a batch.
+# is refused whole. Nothing here loops over more than one message, but for the end of a batch, and of an instrument's
+# scenarios.
 from libc.math cimport fabs
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 from ipc.message cimport (
     FLAG_LAST, FLAG_MORE, KIND_RISK_BATCH, KIND_RISK_ROW, KIND_RISK_VALUE, Message, RISK_ROW_CORRELATION,
     RISK_ROW_CVAR_LONG, RISK_ROW_CVAR_SHORT, RISK_ROW_MARGINAL_CVAR, RISK_ROW_VOLATILITY,
-    RISK_VALUE_CORRELATION_LARGEST, RISK_VALUE_CORRELATION_MEAN, RISK_VALUE_CVAR, RISK_VALUE_QUALITY,
-    RISK_VALUE_REGIME, RISK_VALUE_VAR, RISK_VALUE_VOLATILITY_RATIO, VectorDetail,
+    RISK_METHOD_MIXED, RISK_METHOD_PRIOR, RISK_VALUE_CORRELATION_LARGEST, RISK_VALUE_CORRELATION_MEAN, RISK_VALUE_CVAR,
+    RISK_VALUE_QUALITY, RISK_VALUE_REGIME, RISK_VALUE_VAR, RISK_VALUE_VOLATILITY_RATIO, VectorDetail,
 )
 from engine.stage cimport ResultView, RiskView, records_of
-from engine.risk.desk cimport Batch, Desk, InstrumentRisk, PendingRow, RISK_VALUES
+from engine.risk.desk cimport Batch, Desk, InstrumentRisk, LIMIT_RESULTS_AGE_NS, PendingRow, RISK_VALUES
 from engine.risk.guards cimport ONE_E6, scale_limits, scale_of_results, set_caps
 from kernels.elementary cimport from_bits
 from kernels.exposure.book cimport CvarRow, begin, place
 from kernels.exposure.bounds cimport agree, is_number
-from kernels.exposure.tail cimport move
+from kernels.exposure.tail cimport move, stand_alone_tail
 
 cdef enum ResultFault:         # what a RISK_RESULT_INVALID says it observed
     RESULT_COMPLETE = 0
     RESULT_NOT_A_NUMBER = 1
     RESULT_WRONG_COUNT = 2     # records, scenarios or instruments: too many, too few, or out of order
-    RESULT_CONTRADICTS = 3     # figures that cannot be of the scenarios beside them
+    RESULT_CONTRADICTS = 3     # figures that cannot be of the scenarios beside them, a time that has not come, ..
     RESULT_UNFINISHED = 4      # the next batch began before its end
 
 cdef enum:
@@ -133,6 +134,13 @@ cdef inline void take_row(Desk *desk, const Message *message) noexcept nogil:
     else:
         row.values.correlation = value
 
+cdef inline void measure_alone(Desk *desk, int64_t index) noexcept nogil:
+    """The stand-alone figures of one instrument from its pending scenarios: the upper bound rests on them."""
+    cdef PendingRow *row = desk.pending + index
+    cdef const double *losses = desk.scenarios[1 - desk.batch.active] + index * desk.cvar.scenarios
+    row.long_loss = stand_alone_tail(losses, 1.0, desk.cvar.scenarios, desk.cvar.tail, desk.cvar.candidates)
+    row.short_loss = stand_alone_tail(losses, -1.0, desk.cvar.scenarios, desk.cvar.tail, desk.cvar.candidates)
+
 cdef inline void take_scenarios(Desk *desk, const Message *message) noexcept nogil:
     """At most a hundred or so a message: the writer cuts them so."""
     cdef const VectorDetail *detail = <const VectorDetail *> (message + 1)
@@ -155,18 +163,29 @@ cdef inline void take_scenarios(Desk *desk, const Message *message) noexcept nog
             if fabs(value) > row.largest:
                 row.largest = fabs(value)
     row.scenarios += message.quantity_lots
+    if row.scenarios == desk.cvar.scenarios and desk.batch.wrong == 0:
+        measure_alone(desk, message.instrument)
 
 cdef inline bint is_sane(const Desk *desk) noexcept nogil:
-    """Whether the values of the portfolio lie where such values lie."""
+    """Whether the values of the portfolio lie where such values lie, and the time is one that has come: results of a
+    time ahead would not grow old."""
     cdef const double *values = desk.batch.values + RISK_VALUES
+    cdef int64_t time_ns = desk.batch.time_ns
     return (
-        values[RISK_VALUE_REGIME] >= 0.0 and values[RISK_VALUE_REGIME] < 1e6
+        0 <= time_ns <= desk.state.core_time_ns + desk.view.limit[LIMIT_RESULTS_AGE_NS]
+        and RISK_METHOD_PRIOR <= desk.batch.method <= RISK_METHOD_MIXED
+        and values[RISK_VALUE_REGIME] >= 0.0 and values[RISK_VALUE_REGIME] < 1e6
         and values[RISK_VALUE_QUALITY] >= 0.0 and values[RISK_VALUE_QUALITY] <= 1.0
         and values[RISK_VALUE_VOLATILITY_RATIO] >= 0.0 and values[RISK_VALUE_VOLATILITY_RATIO] < 1e6
         and fabs(values[RISK_VALUE_CORRELATION_MEAN]) <= 1.000001
         and fabs(values[RISK_VALUE_CORRELATION_LARGEST]) <= 1.000001
         and fabs(values[RISK_VALUE_VAR]) < 1e18 and fabs(values[RISK_VALUE_CVAR]) < 1e18
     )
+
+cdef inline bint is_alone(const PendingRow *row) noexcept nogil:
+    """Whether the stand-alone figures are those of the scenarios."""
+    cdef double near = 1e-9 * row.largest
+    return (fabs(row.values.long_loss - row.long_loss) <= near and fabs(row.values.short_loss - row.short_loss) <= near)
 
 cdef inline void check_batch(Desk *desk, const Message *message) noexcept nogil:
     cdef Batch *batch = desk.batch
@@ -179,7 +198,7 @@ cdef inline void check_batch(Desk *desk, const Message *message) noexcept nogil:
         row = desk.pending + index
         if row.present != ALL_ROWS or row.scenarios != desk.cvar.scenarios or row.values.reference_half_ticks < 0:
             fail(batch, RESULT_WRONG_COUNT)
-        if row.values.volatility < 0.0 or fabs(row.values.correlation) > 1.000001:
+        if row.values.volatility < 0.0 or fabs(row.values.correlation) > 1.000001 or not is_alone(row):
             fail(batch, RESULT_CONTRADICTS)
     if batch.wrong == 0 and not is_sane(desk):
         fail(batch, RESULT_CONTRADICTS)

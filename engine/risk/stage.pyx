@@ -157,16 +157,17 @@ cdef void take_sized(Desk *desk, const Message *order, Outbox *outbox) noexcept 
 
 cdef int step_risk(void *stage, const Message *message, Outbox *outbox) noexcept nogil:
     cdef Desk *desk = &(<RiskStage> stage).desk
-    keep_time(desk, message.receive_time_ns)
     if message.kind == KIND_SIZED:
+        keep_time(desk, message.receive_time_ns)
         if message.flags & FLAG_MORE:
             take_sized(desk, message, outbox)
         return 0
     if message.kind in (KIND_RISK_BATCH, KIND_RISK_VALUE, KIND_RISK_ROW, KIND_RISK_SCENARIOS):
-        take_results(desk, message, outbox)
+        take_results(desk, message, outbox)  # and no time from them: a wrong clock there must not stop trading here
         if message.kind == KIND_RISK_BATCH and message.flags & FLAG_LAST:
             watch(desk, message, outbox)
         return 0
+    keep_time(desk, message.receive_time_ns)
     if message.kind == KIND_TRADING_STATUS:
         if message.instrument < desk.instrument_count:
             desk.instruments[message.instrument].halted = message.extra == 0

@@ -92,3 +92,17 @@ cdef inline void keep_largest(double *values, int64_t count, int64_t kept) noexc
         if values[i] > values[0]:
             values[0] = values[i]
             sift_down(values, kept, 0)
+
+cdef inline double stand_alone_tail(
+    const double *losses, double units, int64_t scenarios, double tail, double *scratch
+) noexcept nogil:
+    """CVaR of so many units of value of one instrument alone (-1: a unit sold): the mean of the worst `tail` of its
+    scenarios, the last of them in part. O(scenarios); scratch: (scenarios,)."""
+    cdef int64_t whole = <int64_t> tail, needed = whole if whole == tail else whole + 1, i
+    cdef double total = 0.0
+    for i in range(scenarios):
+        scratch[i] = units * losses[i]
+    keep_largest(scratch, scenarios, needed)
+    for i in range(1, needed):
+        total += scratch[i]
+    return (total + scratch[0] * (tail - <double> (needed - 1))) / tail

@@ -8,7 +8,7 @@ import pytest
 from engine.risk.limits import Limit
 from engine.risk.reference import rest_atoms
 from engine.stage import RESULT_VIEW
-from ipc.messages import Flag, Kind, Refusal, RiskRow, RiskValue, Side
+from ipc.messages import Flag, Kind, Refusal, RiskMethod, RiskRow, RiskValue, Side
 from kernels.exposure import reference
 from tests.engine.execution import desk as make
 from tests.engine.risk.results import LEVEL, ResultRig, losses
@@ -49,6 +49,28 @@ def spoil_marginal(records: np.ndarray) -> None:
     records["extra"][chosen] = np.array([50.0]).view(np.int64)
 
 
+def understate(row: RiskRow) -> Callable[[np.ndarray], None]:
+    """A stand-alone CVaR of half of what it is, and marginals that it does not contradict."""
+
+    def spoil(records: np.ndarray) -> None:
+        for number, factor in ((row, 0.5), (RiskRow.MARGINAL_CVAR, 0.01)):
+            chosen = np.flatnonzero((records["kind"] == Kind.RISK_ROW) & (records["order_id"] == number))
+            records["extra"][chosen] = (records["extra"][chosen].view(np.float64) * factor).view(np.int64)
+
+    return spoil
+
+
+def spoil_method(records: np.ndarray) -> None:
+    records["extra"][[0, -1]] = max(RiskMethod) + 1
+
+
+def date(time_ns: int) -> Callable[[np.ndarray], None]:
+    def spoil(records: np.ndarray) -> None:
+        records["event_time_ns"] = time_ns
+
+    return spoil
+
+
 def spoil_order(records: np.ndarray) -> None:
     heads = np.flatnonzero(records["kind"] == Kind.RISK_SCENARIOS)
     records["order_id"][heads[1]] = 0
@@ -63,6 +85,11 @@ SPOILT: list[tuple[Callable[[np.ndarray], None], int]] = [
     (spoil_order, WRONG_COUNT),
     (spoil_cvar, CONTRADICTS),
     (spoil_marginal, CONTRADICTS),
+    (understate(RiskRow.CVAR_LONG), CONTRADICTS),
+    (understate(RiskRow.CVAR_SHORT), CONTRADICTS),
+    (spoil_method, CONTRADICTS),
+    (date(1 << 62), CONTRADICTS),  # would never grow old
+    (date(-(1 << 63)), CONTRADICTS),  # nor this, where its age does not fit
 ]
 
 
@@ -168,6 +195,24 @@ def test_results_are_as_old_as_the_market_data_they_know() -> None:
     rig = ResultRig(results_age_ms=500)
     rig.publish(time_ns=rig.now_ns - 501 * make.MILLISECOND)
     assert rig.view["results_stale"] == 1
+
+
+def test_a_risk_process_whose_clock_is_wrong_does_not_move_the_time_of_the_core() -> None:
+    rig = ResultRig()
+    records = rig.records()
+    records["receive_time_ns"] = 1 << 62
+    rig.stage.drive(records)
+    assert rig.send() == PASSED  # and not STALE_DATA, for ever
+
+
+@pytest.mark.parametrize(("milliseconds", "code"), [(1, Refusal.CVAR_LIMIT), (501, Refusal.RISK_STALE)])
+def test_a_limit_of_an_atom_that_its_scale_brings_to_nothing_is_not_off(milliseconds: int, code: Refusal) -> None:
+    rig = ResultRig(results_age_ms=500)
+    rig.limit(Limit.CVAR_ATOMS, 1)
+    rig.publish(quality=0.0)
+    rig.clock(milliseconds)
+    assert rig.view["scale_e6"] == 50_000
+    assert rig.send()[0] == code
 
 
 def test_cvar_is_refused_with_what_it_would_be_and_the_limit() -> None:
