@@ -89,8 +89,11 @@ class Tail:
         return float((ends[0] - ends[1]) * spread / used)
 
     def standard_error_cvar(self) -> float:
-        """Manistre and Hancock (2005): variance of the tail and of where it begins."""
-        var, worst = self.value(self.var()), self.losses[len(self.losses) - int(self.count * (1.0 - self.level)) :]
+        """Manistre and Hancock (2005): variance of the tail and of where it begins; NaN below two losses of a tail."""
+        beyond = int(self.count * (1.0 - self.level) + 1e-9)
+        if beyond < 2:
+            return float("nan")
+        var, worst = self.value(self.var()), self.losses[len(self.losses) - beyond :]
         mean = float(worst.mean())
         variance = float(worst.var()) + self.level * (mean - var) ** 2
         return float(np.sqrt(variance / (self.count * (1.0 - self.level))))

@@ -37,8 +37,8 @@ def parametric_var(
     """VaR of exposures (assets,) on returns (n, assets) whose distribution over `horizon` steps has these moments.
 
     Returns are taken as independent over time: mean and variance grow with the horizon, skewness and kurtosis fade.
-    The t's degrees of freedom are the portfolio's, by maximum likelihood. The standard error is that of mean and
-    variance (delta method); that of the higher moments is not in it.
+    The t's degrees of freedom are the portfolio's, by maximum likelihood; its contributions take them as given. The
+    standard error is that of mean and variance (delta method); that of the higher moments is not in it.
     """
     check_level(level)
     matrix, held = checked(returns, exposures)

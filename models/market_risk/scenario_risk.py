@@ -58,6 +58,7 @@ def measure_scenarios(returns: Any, exposures: Any, *, level: float, method: str
     scenarios, held = checked(returns, exposures)
     losses = portfolio_losses(scenarios, held)
     tail = tail_of(losses, level)
+    error = tail.standard_error_cvar()
     var, cvar = contributions_of(tail, scenarios[tail.places], held)
     without = losses[:, None] + scenarios * held
     return Measure(
@@ -68,9 +69,21 @@ def measure_scenarios(returns: Any, exposures: Any, *, level: float, method: str
         var.total,
         cvar.total,
         tail.standard_error_var(),
-        tail.standard_error_cvar(),
+        error,
         replace(var, incremental=var.total - each(empirical_var, without, level)),
         replace(cvar, incremental=cvar.total - each(empirical_cvar, without, level)),
+        short_tail(tail, error),
+    )
+
+
+def short_tail(tail: Tail, error: float) -> tuple[str, ...]:
+    """A note when the tail holds too few losses for a standard error of CVaR, which is then NaN."""
+    if not np.isnan(error):
+        return ()
+    least = int(np.ceil(2.0 / (1.0 - tail.level) - 1e-6))
+    return (
+        f"TAIL_SHORT: fewer than two of {tail.count:,} losses lie in the tail: CVaR has no standard error; "
+        f"{least:,} would give one",
     )
 
 
@@ -85,17 +98,21 @@ def portfolio_losses(scenarios: Floats, exposures: Floats) -> Floats:
 def contributions_of(tail: Tail, tail_returns: Floats, exposures: Floats) -> tuple[Contributions, Contributions]:
     """Contributions to VaR and CVaR from the returns (len(tail.places), assets) of the tail; incremental left at 0.
 
-    VaR: conditional means around its rank, scaled by the one factor that makes them sum to VaR (it is 1 when the tail
-    is too short to smooth, and tends to 1 with more scenarios). CVaR: exact.
+    VaR: conditional means around its rank, each enlarged or lessened by one share of its size, so that they sum to VaR
+    (the share is 0 when the tail is too short to smooth, and tends to 0 with more scenarios). CVaR: exact.
     """
-    var, near = tail.value(tail.var()), tail.near_var()
-    smooth = tail.value(near)
-    scale = var / smooth if smooth != 0.0 else 1.0
-    found = []
-    for total, weighted, factor in ((var, near, scale), (tail.value(tail.cvar()), tail.cvar(), 1.0)):
-        marginal = -factor * weighted.of(tail_returns)
-        found.append(Contributions(total, marginal, exposures * marginal, np.zeros(len(exposures))))
-    return found[0], found[1]
+    exact, near, tail_mean = tail.value(tail.var()), tail.near_var(), tail.cvar()
+    marginal = -near.of(tail_returns)
+    component = exposures * marginal
+    size = float(np.abs(component).sum())
+    share = (exact - float(component.sum())) / size if size > 0.0 else 0.0
+    factors = 1.0 + share * np.sign(component)
+    beyond = -tail_mean.of(tail_returns)
+    nothing = np.zeros(len(exposures))
+    return (
+        Contributions(exact, factors * marginal, factors * component, nothing),
+        Contributions(tail.value(tail_mean), beyond, exposures * beyond, nothing),
+    )
 
 
 def each(statistic: Any, losses: Floats, level: float) -> Floats:

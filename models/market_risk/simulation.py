@@ -19,7 +19,7 @@ from kernels.scenarios.cpu import Draws, Process
 from models.device import on_gpu
 from models.faults import Fault
 from models.market_risk.order_statistics import Floats, empirical_cvar, empirical_var, tail_of
-from models.market_risk.scenario_risk import Measure, contributions_of, each, portfolio_losses
+from models.market_risk.scenario_risk import Measure, contributions_of, each, portfolio_losses, short_tail
 
 NOTHING = np.zeros((0, 0))
 NO_TABLE = np.zeros((0, 0, 0))
@@ -184,7 +184,8 @@ def measure_simulated(
         tail = tail_of(made.losses(held, paths, threads=threads), level)
         var, cvar = contributions_of(tail, made.returns(tail.places, threads=threads), held)
         errors = tail.standard_error_var(), tail.standard_error_cvar()
-        found = Measure(method, level, scenarios.steps, paths, var.total, cvar.total, *errors, var, cvar)
+        notes = short_tail(tail, errors[1])
+        found = Measure(method, level, scenarios.steps, paths, var.total, cvar.total, *errors, var, cvar, notes)
         return with_incremental(found, made, held, threads) if incremental else found
 
     on_device, notes = on_gpu(device, lambda: measured(ResidentScenarios.of(scenarios)))

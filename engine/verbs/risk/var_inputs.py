@@ -1,5 +1,6 @@
 """What `bot4 risk var`, `backtest` and `stress` read: a portfolio, a panel, and the returns that belong together."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,9 @@ def sorted_notes(notes: tuple[str, ...] | list[str]) -> dict[str, list[str]]:
 
 
 def money(amount: float, unit: str) -> str:
-    """A fraction as per cent, a currency with separators."""
+    """A fraction as per cent, a currency with separators; NaN in a word."""
+    if math.isnan(amount):
+        return "unknown"
     if unit == "fraction":
         return f"{amount:.3%}"
     return f"{amount:,.2f}" if abs(amount) < 1e5 else f"{amount:,.0f}"

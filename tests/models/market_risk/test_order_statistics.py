@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.faults import Fault
 from models.market_risk.order_statistics import empirical_cvar, empirical_var, tail_of
 from models.market_risk.rolling import tail_columns
+from models.market_risk.scenario_risk import measure_scenarios
 
 
 def test_var_lies_at_rank_n_plus_one_p() -> None:
@@ -69,6 +70,29 @@ def test_standard_errors_are_the_spread_over_many_samples() -> None:
         values = [tail.value(getattr(tail, name)()) for tail in tails]
         errors = [getattr(tail, f"standard_error_{name}")() for tail in tails]
         assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tail_of_less_than_two_losses_has_no_standard_error_of_cvar_and_says_so() -> None:
+    returns = np.random.default_rng(1).standard_normal(200)
+    for count, level in ((9, 0.9), (19, 0.9), (99, 0.99), (199, 0.99)):
+        measure = measure_scenarios(returns[:count], [1.0], level=level, method="historical")
+        assert np.isnan(measure.standard_error_cvar)
+        assert measure.notes[0].startswith("TAIL_SHORT")
+    assert f"; {20:,} would" in measure_scenarios(returns[:19], [1.0], level=0.9, method="historical").notes[0]
+    measure = measure_scenarios(returns[:20], [1.0], level=0.9, method="historical")
+    assert measure.standard_error_cvar > 0.0
+    assert measure.notes == ()
+
+
+def test_contributions_to_a_var_near_zero_are_no_larger_than_what_the_positions_moved() -> None:
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        returns, held = 0.01 * random.standard_t(4, (500, 4)), random.standard_normal(4)
+        measure = measure_scenarios(returns, held, level=0.51, method="historical")
+        moved = float(np.abs(returns * held).sum(axis=1).max())
+        assert np.abs(measure.var_contributions.component).max() < 0.1 * moved
+        assert measure.var_contributions.component.sum() == pytest.approx(measure.var, abs=1e-12)
 
 
 @pytest.mark.parametrize("level", [0.5, 1.0, 99.0, float("nan")])
