@@ -39,6 +39,7 @@ def pipeline_of(
     """A pipeline at rest; `results`: of a run, which has a risk process. Raises UserError for what cannot be loaded."""
     strategies, models = strategies_of(config, instruments, compiled), models_of(config)
     check_sizing(config, models)
+    check_limits(config, [row["name"].decode() for row in instruments])
     return Pipeline(instruments, config.core(results=results), strategies, models, hashing=hashing)
 
 
@@ -86,6 +87,36 @@ def check_sizing(config: Config, models: list[PreparedModel]) -> None:
         beliefs(config.core().sizing, models)
     except ValueError as error:
         raise UserError(f"sizing: {error}") from None
+
+
+def check_limits(config: Config, names: list[str]) -> None:
+    """Raises UserError where limits are given for an instrument that is not among these."""
+    for name in config.risk.instruments:
+        if name not in names:
+            raise UserError(f"risk.instruments.{name}: it is not among the instruments here: {', '.join(names)}")
+
+
+def check_currency(config: Config) -> None:
+    """Profit, limits and CVaR are sums over the instruments, in one currency. Raises UserError. Of Binance's, all that
+    are known here are quoted in USDT."""
+    assets = {f"{symbol.symbol}.BINANCE": symbol.quote_asset for symbol in config.exchange.symbols}
+    first = config.instruments[0]
+    for name in config.instruments:
+        if assets[name] != assets[first]:
+            raise UserError(
+                f"instruments: {first} is quoted in {assets[first]}, {name} in {assets[name]}: limits and CVaR are "
+                "sums in one currency, so give each a run of its own"
+            )
+
+
+def check_refresh(config: Config) -> None:
+    """Raises UserError where results of the risk process would be too old before the next ones come."""
+    age_s = config.risk.results_age_ms / 1_000
+    if config.risk_process.enabled and config.risk_process.refresh_s >= age_s:
+        raise UserError(
+            f"risk_process.refresh_s ({config.risk_process.refresh_s:g}) must be below risk.results_age_ms "
+            f"({config.risk.results_age_ms}): results would be too old before the next ones come"
+        )
 
 
 def pipeline_of_run(files: RunFiles, *, hashing: bool = True) -> Pipeline:

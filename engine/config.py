@@ -122,6 +122,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                     f"strategies: {choice.name} trades {choice.instrument}, which is not in instruments "
                     f"({', '.join(self.instruments)})"
                 )
+        if not self.instruments:
+            raise ValueError("instruments must name at least one")
+        twice = [name for name in self.instruments if self.instruments.count(name) > 1]
+        if twice:
+            raise ValueError(f"instruments names {twice[0]} twice: its limits would count for each by itself")
 
     def core(self, *, results: bool = False) -> CoreSettings:
         """The part that decides what a run computes. results: whether a risk process is to be expected beside it."""

@@ -333,7 +333,9 @@ def refuse_small_shared_memory(config: Config) -> None:
 
 
 def instruments_of(config: Config) -> np.ndarray[Any, Any]:
-    """INSTRUMENT rows of the configured names, in order. Raises UserError for one that does not exist."""
+    """INSTRUMENT rows of the configured names, in order. Raises UserError for what does not exist or fit together."""
+    assembly.check_limits(config, list(config.instruments))
+    assembly.check_refresh(config)
     if config.run.market == "exchange":
         rows = {
             f"{symbol.symbol}.BINANCE": instrument(
@@ -350,6 +352,7 @@ def instruments_of(config: Config) -> np.ndarray[Any, Any]:
         missing = [name for name in config.instruments if name not in rows]
         if missing:
             raise UserError(f"{missing[0]} does not exist on the built-in exchange; it has {', '.join(rows)}")
+        assembly.check_currency(config)
         return np.concatenate([rows[name] for name in config.instruments])
     found = []
     for name in config.instruments:

@@ -4,6 +4,7 @@ import msgspec
 
 from kernels.device import Mode
 
+SHORTEST_BAR_S = 0.1
 MOST_STATES = 8  # of a regime: as many have a scale of their own in the core
 
 
@@ -32,8 +33,11 @@ class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     gpu: Mode = "off"
 
     def __post_init__(self) -> None:
+        if not SHORTEST_BAR_S <= self.bar_s < 1e9:
+            raise ValueError(f"bar_s must be at least {SHORTEST_BAR_S}, is {self.bar_s}: the books are seen so often")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, is {self.seed}")
         for name in (
-            "bar_s",
             "refresh_s",
             "change_s",
             "refit_s",

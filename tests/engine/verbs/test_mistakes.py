@@ -162,6 +162,16 @@ def test_a_price_between_two_ticks_is_refused_at_run_time_and_the_report_says_so
         ("[risc]\n", "risc is unknown; did you mean risk?"),
         ("[risk]\nprice_collar_bp = 0\n", "risk: price_collar_bp must be from 1 to 10000, is 0"),
         ("instruments = []\n", "strategies: market_maker trades BTCUSDT.BINANCE, which is not in instruments ()"),
+        ("instruments = []\nstrategies = []\n", "instruments must name at least one"),
+        (
+            "instruments = ['BTCUSDT.BINANCE', 'BTCUSDT.BINANCE']\n",
+            "instruments names BTCUSDT.BINANCE twice: its limits would count for each by itself",
+        ),
+        (
+            "[risk_process]\nbar_s = 1e-12\n",
+            "risk_process: bar_s must be at least 0.1, is 1e-12: the books are seen so often",
+        ),
+        ("[risk_process]\nseed = -1\n", "risk_process: seed must not be negative, is -1"),
         ("[run]\nseconds = 'ten'\n", "run.seconds: Expected `float`, got `str`"),
         ("[run\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 5)"),
     ],

@@ -54,6 +54,19 @@ def test_config_prints_toml_that_validate_takes(tmp_path: Path) -> None:
     [
         ("[[strategies]]\nname = 'market_maker'\nparams = {spread = 3}\n", "market_maker: 'spread' is not a parameter"),
         ("models = ['nope']\n", "no model at "),
+        (
+            "instruments = ['BTCUSDT.BINANCE', 'ETHBTC.BINANCE']\n[[exchange.symbols]]\nsymbol = 'BTCUSDT'\n"
+            "[[exchange.symbols]]\nsymbol = 'ETHBTC'\nbase_asset = 'ETH'\nquote_asset = 'BTC'\n",
+            "instruments: BTCUSDT.BINANCE is quoted in USDT, ETHBTC.BINANCE in BTC: limits and CVaR are sums in one ",
+        ),
+        (
+            "[risk.instruments.'FOO.BINANCE']\nposition_lots = 5\n",
+            "risk.instruments.FOO.BINANCE: it is not among the instruments here: BTCUSDT.BINANCE",
+        ),
+        (
+            "[risk]\nresults_age_ms = 500\n[risk_process]\nrefresh_s = 60.0\n",
+            "risk_process.refresh_s (60) must be below risk.results_age_ms (500): ",
+        ),
         ("models = []\n[[strategies]]\nsizing = { method = 'kelly' }\n", "sizing: the method kelly needs a forecast: "),
         (
             "models = ['linear']\n[[strategies]]\nsizing = { method = 'kelly', kelly_horizon_s = 5.0 }\n",
