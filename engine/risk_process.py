@@ -32,7 +32,8 @@ from ipc.counters import Counters
 from ipc.messages import RiskMethod
 from ipc.ring import Ring, RingFull
 from ipc.segment import SegmentError
-from kernels.device import GpuMissing, gpu
+from models.device import check
+from models.faults import Fault
 
 if TYPE_CHECKING:
     from engine.risk_models.refit import Refit
@@ -65,8 +66,8 @@ def main(settings: RiskProcessSettings) -> None:
     config = assembly.config_of_run(files)
     os.nice(config.risk_process.niceness)
     try:
-        gpu(config.risk_process.gpu)
-    except GpuMissing as error:
+        check(config.risk_process.gpu)
+    except Fault as error:
         raise UserError(f"risk: {error}") from None
     process = RiskProcess(files, settings, config)
     while not stop.wait(LOOK_S):

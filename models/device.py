@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import TypeVar
 
 from kernels.device import MODES, Answer, GpuMissing, Mode, probe
@@ -14,6 +15,18 @@ Made = TypeVar("Made")
 def found() -> Answer:
     """The GPU or the reason why there is none, asked once a process: a driver that hangs costs one time-out."""
     return probe()
+
+
+def check(mode: Mode) -> None:
+    """That what "require" promises is there, before anything is computed; CuPy is looked for, not loaded.
+
+    Raises Fault where it is not.
+    """
+    answer = found() if mode == "require" else None
+    if answer is not None and answer.gpu is None:
+        raise Fault(f"a GPU is required and there is none: {answer.reason}")
+    if answer is not None and find_spec("cupy") is None:
+        raise Fault("a GPU is required and there is one, but CuPy is missing: install the extra gpu")
 
 
 def on_gpu(mode: Mode, make: Callable[[], Made]) -> tuple[Made | None, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from engine.replay.backtest_loop import BacktestLoop
 from engine.risk_models.bars import Bars, half_ticks
 from engine.risk_models.batch import Holdings, batch
 from engine.risk_models.estimate import Estimator
-from engine.risk_models.refitter import Snapshot
+from engine.risk_models.refitter import Snapshot, due
 from engine.risk_process import LOOK_S, changed
 from ipc.messages import Source
 
@@ -105,9 +105,8 @@ class BacktestRisk:
         settings, estimator = self._settings, self._estimator
         if self._refit_began_ns < 0:
             self._refit_began_ns = now_ns
-        early = settings.refit_on_change and estimator.changed
-        wait_s = settings.refit_spacing_s if early else settings.refit_s
-        snapshot = estimator.snapshot() if now_ns - self._refit_began_ns >= wait_s * NS_PER_S else None
+        since_s = (now_ns - self._refit_began_ns) / NS_PER_S
+        snapshot = estimator.snapshot() if due(settings, since_s, estimator.changed) else None
         if snapshot is not None:
             self._refit_began_ns = now_ns
             self._adopt(snapshot)

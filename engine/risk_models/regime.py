@@ -42,8 +42,9 @@ class Regime:
         """One bar, (n,)."""
         self._filter(np.atleast_1d(series_of(returns, self.weights)))
 
-    def _filter(self, values: Array) -> Array:
-        fit, filtered = self.fit, np.empty((len(values), self.fit.states))
+    def _filter(self, series: Array) -> Array:
+        fit, values = self.fit, self.fit.observed(series)
+        filtered = np.empty((len(values), fit.states))
         increments, tails = np.empty(len(values)), np.empty(len(values))
         cpu.filter_on(values, fit.transition, fit.means, fit.variances, self.probabilities, filtered, increments, tails)
         for row in filtered:
@@ -89,6 +90,7 @@ def fit_regime(returns: Array, states: int, seed: int, before: Regime | None) ->
     usable = [fit for fit in fits if not no_regimes(fit)]
     if usable:
         why = ""
+        usable = [fit for fit in usable if fit.n == usable[0].n]  # likelihoods of the same returns
         now = warm.states if warm is not None else 0
         found = min(usable, key=lambda fit: bic(fit) - EVIDENCE * (fit.states == now))
     if why:

@@ -81,6 +81,7 @@ def status_text(result: dict[str, Any]) -> str:
         "",
         "tightest limits  " + ", ".join(f"{row['name']} {row['share_left']:.0%} left" for row in tightest(result)),
         "risk results     " + risk_results_text(result["risk_results"]),
+        "risk models      " + risk_models_text(result["counters"].get("risk")),
         *sizes_text(result["sizing"]),
         "refusals         " + refusals_text(result["refusals"]),
         "journal          " + journal_text(result["journal"]),
@@ -134,6 +135,19 @@ def risk_results_text(results: dict[str, Any] | None) -> str:
         f"version {results['version']:,}, {results['age_ms'] / 1e3:,.1f} s old{stale}, {results['method']}, "
         f"CVaR {results['cvar']:,.2f}, regime {results['regime']}, limits scaled by {results['limits_scale']:.0%}, "
         f"{results['refused']:,} refused"
+    )
+
+
+def risk_models_text(counters: dict[str, int] | None) -> str:
+    """Which rules the risk process works by, from its counters."""
+    if counters is None:
+        return "no risk process"
+    regime = f"hidden Markov model, version {counters['regime_version']:,}"
+    failed = f", {counters['failed_refits']:,} failed" if counters["failed_refits"] else ""
+    return (
+        f"regime by {regime if counters['regime_version'] else 'a band of the volatility'}, correlation by "
+        f"{'DCC' if counters['dependence_fitted'] else 'the joint history'}, {counters['refits']:,} refits "
+        f"({counters['early_refits']:,} early{failed}) in {counters['bars']:,} bars, {counters['notes']:,} notes now"
     )
 
 

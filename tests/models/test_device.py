@@ -47,3 +47,20 @@ def test_a_model_that_may_use_a_gpu_imports_no_gpu_library() -> None:
     import models.market_risk  # noqa: F401
 
     assert "cupy" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        (Answer(None, "no driver"), "a GPU is required and there is none: no driver"),
+        (Answer(Gpu("G", (9, 0), 1 << 30, (13, 0))), "there is one, but CuPy is missing: install the extra gpu"),
+    ],
+)
+def test_what_require_promises_is_looked_for_before_the_first_refit(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, refused: str
+) -> None:
+    monkeypatch.setattr(device, "found", lambda: answer)
+    monkeypatch.setattr(device, "find_spec", lambda _: None)
+    device.check("auto")
+    with pytest.raises(Fault, match=refused):
+        device.check("require")

@@ -1,5 +1,6 @@
 """The regime of the market: filtered, versioned, matched; and when the band of the volatility is in force."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,3 +109,12 @@ def test_more_states_need_very_strong_evidence() -> None:
     size = np.repeat([1e-4, 4e-4, 20e-4, 1e-4, 20e-4, 4e-4, 1e-4, 20e-4], 400)[:, None]
     three = fitted(size * random.standard_normal((3_200, 1)), states=3)
     assert three.fit.states == 3
+
+
+def test_bars_in_which_no_price_moved_are_missing_to_the_filter_as_they_were_to_the_fit() -> None:
+    returns = switching()
+    fit = replace(fitted(returns).fit, unmoved=(-1e-9, 1e-9))
+    found = Regime(1, fit, weights_of(returns), returns)
+    before = found.probabilities.copy()
+    found.step(np.zeros(2))  # says nothing: a step of the chain alone
+    assert found.probabilities == pytest.approx(before @ fit.transition, rel=1e-12)
