@@ -29,7 +29,7 @@ test: .venv/dev .venv/built build/kernels/filled $(CHECKED)/built
 	status=0; wait $$checked || status=$$?; echo "checked build:"; cat build/checked.log; exit $$((ordinary | status))
 
 test-ordinary: .venv/dev .venv/built build/kernels/filled
-	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest
+	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest --durations 25
 
 # The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles, and
 # what a verb says to a user's mistake, is the same in both builds and is tested in the ordinary one.
@@ -38,7 +38,7 @@ WITHOUT_EXTENSIONS := $(foreach family,volatility dependence regimes jumps scena
 
 test-checked: .venv/dev $(CHECKED)/built
 	@cd $(CHECKED) && BOT4_DATA=$${BOT4_DATA:-$(abspath ../shared/data)} BOT4_VECTORS=$${BOT4_VECTORS:-$(abspath ../shared/vectors)} \
-	    BOT4_CHECKED=1 BOT4_KILLS=$${BOT4_KILLS:-200} $(abspath $(PY)) -m pytest -m "not slow" tests/ipc tests/engine tests/kernels $(WITHOUT_EXTENSIONS:%=--ignore=%) \
+	    BOT4_CHECKED=1 BOT4_KILLS=$${BOT4_KILLS:-200} $(abspath $(PY)) -m pytest --durations 10 -m "not slow" tests/ipc tests/engine tests/kernels $(WITHOUT_EXTENSIONS:%=--ignore=%) \
 	    tests/recovery/test_core_steps.py
 
 lint: .venv/dev .venv/built
