@@ -1,5 +1,7 @@
 """Dates as files write them: ISO texts, US dates, epoch numbers in four units, Arrow's own."""
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ Array = np.ndarray[Any, Any]
 COLUMN_NAMES = ("date", "time", "datetime", "timestamp", "day", "unix")
 MISSING = frozenset({"", "na", "nan", "null", "none", "."})
 EPOCH_UNITS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e8, "s"))
+EARLIEST, LATEST = np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s")  # of 64 bits of nanoseconds
+LARGEST = 9.22e18  # of 64 bits; in nanoseconds after `LATEST`
+OFFSET = re.compile(r":\d\d(\.\d+)?[+-]\d\d:?\d\d$")
 
 
 def date_column(header: list[str]) -> int | None:
@@ -61,28 +66,32 @@ def to_dates(cells: Any, path: Path) -> Array:
         return dates
     numbers = to_numbers(cells)
     if numbers is not None and len(numbers) and np.isfinite(numbers).all() and numbers.min() >= EPOCH_UNITS[-1][0]:
-        return from_epoch(numbers)
+        return from_epoch(numbers, path)
     texts = [str(cell).strip() for cell in cells]
     if texts and texts[0].count("/") == 2:
         texts = from_slashes(texts, path)
     found = np.empty(len(texts), dtype="datetime64[ns]")
     for row, text in enumerate(texts):
         try:
-            found[row] = np.datetime64(iso(text), "ns")
-            if np.isnat(found[row]):
+            date = iso(text)
+            if not EARLIEST <= np.datetime64(date, "s") < LATEST:  # not a date has no order either
                 raise ValueError
+            found[row] = np.datetime64(date, "ns")
         except ValueError:
             raise DataFault(f"{path}: {text!r} in row {row + 1} is no date; write it like 2008-01-31") from None
     return found
 
 
-def from_epoch(numbers: Array) -> Array:
+def from_epoch(numbers: Array, path: Path) -> Array:
     """Seconds, ms, us or ns since 1970, told apart row by row: some venues changed the unit within one file."""
     dates = np.empty(len(numbers), dtype="datetime64[ns]")
     above = np.inf
     for least, unit in EPOCH_UNITS:
         rows = (numbers >= least) & (numbers < above)
-        dates[rows] = numbers[rows].astype(np.int64).astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+        given = np.minimum(numbers[rows], LARGEST).astype(np.int64).astype(f"datetime64[{unit}]")
+        if not (given < LATEST).all():
+            raise DataFault(f"{path}: {numbers[rows][np.argmax(given)]:.0f} is no date; write it like 2008-01-31")
+        dates[rows] = given.astype("datetime64[ns]")
         above = least
     return dates
 
@@ -103,8 +112,15 @@ def from_slashes(texts: list[str], path: Path) -> list[str]:
 
 
 def iso(text: str) -> str:
-    """20080131, a trailing Z, +00:00, or 09-PM for the hour, as numpy reads them."""
+    """20080131, a trailing Z, an offset such as -05:00 taken to UTC, or 09-PM for the hour, as numpy reads them.
+
+    Raises ValueError for a number that is no date, such as the 39478 of a spreadsheet, which numpy takes for a year.
+    """
     text = text.removesuffix("Z").removesuffix("+00:00")
+    if text.isdigit() and len(text) not in (4, 8):
+        raise ValueError
+    if OFFSET.search(text):
+        return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None).isoformat()
     if len(text) >= 8 and text[:8].isdigit():
         text = f"{text[:4]}-{text[4:6]}-{text[6:8]}{text[8:]}"
     if text.endswith(("-AM", "-PM")):

@@ -1,5 +1,6 @@
 """Reads a panel from files and checks its dates."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,15 +29,15 @@ def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[st
     if not listed:
         raise Fault("no data file was given")
     try:
-        panels = [read_file(Path(path)) for path in listed]
+        panels = [read_file(Path(path), columns) for path in listed]
     except OSError as error:
         raise Fault(f"{error.filename or listed[0]}: cannot be read: {error.strerror or error}") from None
     whole = panels[0] if len(panels) == 1 else joined(panels, [str(path) for path in listed])
     return checked_dates(whole.only(columns), str(listed[0]))
 
 
-def read_file(path: Path) -> Panel:
-    """One file, every column that holds numbers."""
+def read_file(path: Path, asked: Sequence[str] = ()) -> Panel:
+    """One file, every column that holds numbers; a column `asked` for must hold them."""
     header, cells = columns_of(path)
     dated = date_column(header)
     if dated is None and all(to_numbers([name]) is not None or is_date(name) for name in header):
@@ -47,6 +48,7 @@ def read_file(path: Path) -> Panel:
     rows = len(cells[0]) if cells else 0
     dates = to_dates(cells[dated], path) if dated is not None else np.arange(rows).astype("datetime64[ns]")
     names, values, left_out, further = [], [], [], []
+    wanted = {name.lower() for name in asked}
     for i, name in enumerate(header):
         if i == dated:
             continue
@@ -55,26 +57,35 @@ def read_file(path: Path) -> Panel:
             further.append(name.strip())
         elif numbers is None:
             left_out.append(name.strip() or f"column {i + 1}, which has no name")
-            refuse_slip(name, cells[i], dates, dated is not None, path)
+            slips = 1.0 if name.strip().lower() in wanted else SLIPS
+            refuse_slip(name, cells[i], dates, dated is not None, path, slips)
         else:
             names.append(name.strip())
             values.append(numbers)
     if not names or rows == 0:
-        raise DataFault(f"{path}: no column of numbers and rows; the first line must hold the names of the columns")
+        cell = next((column[0] for i, column in enumerate(cells) if i != dated and len(column)), None)
+        example = "" if cell is None else f", and the others numbers like 1234.5, not {cell!r}"
+        raise DataFault(
+            f"{path}: no column of numbers and rows; the first line must hold the names of the columns{example}"
+        )
     notes = [f"COLUMN_NOT_NUMBERS: {', '.join(left_out)} left out"] if left_out else []
     if further and dated is not None:
         notes.append(f"DATES_TWICE: {', '.join(further)} left out, the dates are those of {header[dated].strip()}")
     return Panel(tuple(names), dates, np.column_stack(values), dated is not None, tuple(notes))
 
 
-def refuse_slip(name: str, cells: Any, dates: Array, dated: bool, path: Path) -> None:
-    """Raises DataFault for a column of numbers in which a few cells are none: it is not left out for a slip."""
+def refuse_slip(name: str, cells: Any, dates: Array, dated: bool, path: Path, slips: float) -> None:
+    """Raises DataFault for a column with a share of at most `slips` cells that are no numbers: it is not left out."""
     wrong = [row for row, cell in enumerate(cells) if to_numbers([cell]) is None]
-    if name.strip() and 0 < len(wrong) <= SLIPS * len(cells):
-        place = Panel((), dates, np.empty((len(dates), 0)), dated).place(wrong[0])
-        raise DataFault(
-            f"{path}: {name.strip()} is {cells[wrong[0]]!r} on {place}, no number; mend it or leave it empty"
-        )
+    if name.strip() and 0 < len(wrong) <= slips * len(cells):
+        cell, place = cells[wrong[0]], Panel((), dates, np.empty((len(dates), 0)), dated).place(wrong[0])
+        mend = "write it like 1234.5" if is_written_out(cell) else "mend it or leave it empty"
+        raise DataFault(f"{path}: {name.strip()} is {cell!r} on {place}, no number; {mend}")
+
+
+def is_written_out(cell: Any) -> bool:
+    """A number with separators of thousands, a decimal comma, a sign of a currency or of per cent."""
+    return bool(re.fullmatch(r"[-+(]?[^\w.,-]?\s*\d[\d.,' \u00a0\u202f]*\s*[^\w.,]?\)?", str(cell).strip()))
 
 
 def columns_of(path: Path) -> tuple[list[str], list[Any]]:

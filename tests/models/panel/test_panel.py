@@ -1,5 +1,6 @@
 """What a panel takes, what it mends and says so, and what it refuses with the series and the date."""
 
+import re
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -63,11 +64,32 @@ def test_newest_first_is_turned_round_and_said(tmp_path: Path) -> None:
         ("1201737600000", "2008-01-31"),
         ("2008-01-31 12-AM", "2008-01-31"),
         ("2008-01-31T00:00:00Z", "2008-01-31"),
+        ("2008-01-30 19:00:00-05:00", "2008-01-31"),
+        ("2008-01-31T05:30:00.000+0530", "2008-01-31"),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_dates_are_read_as_files_write_them(tmp_path: Path, written_date: str, iso: str) -> None:
     panel = read_panel(written(tmp_path, f"date,A\n{written_date},1\n"))
     assert panel.dates[0] == np.datetime64(iso, "ns")
+
+
+@pytest.mark.parametrize(
+    "number", ["39478", "200801", "1577836", "20080131093000", "9999-12-31", "9300000000", "1e19", "0001-01-01"]
+)
+def test_a_number_or_year_that_is_no_date_is_refused_not_wrapped_round(tmp_path: Path, number: str) -> None:
+    with pytest.raises(DataFault, match="is no date; write it like 2008-01-31"):
+        read_panel(written(tmp_path, f"date,A\n{number},1\n"))
+
+
+@pytest.mark.parametrize("cell", ["98,765.43", "98.765,43", "-0.28%", "$1.50", "(1.5)", "1 234"])
+def test_a_series_asked_for_that_is_written_for_people_is_named(tmp_path: Path, cell: str) -> None:
+    text = f"date;A;B\n2015-01-01;{cell};1\n2015-01-02;{cell};2\n"
+    with pytest.raises(DataFault, match=f"A is '{re.escape(cell)}' on 2015-01-01, no number; write it like 1234.5"):
+        read_panel(written(tmp_path, text), columns=("a",))
+    assert read_panel(written(tmp_path, text)).notes == ("COLUMN_NOT_NUMBERS: A left out",)
+    with pytest.raises(DataFault, match=f"no column of numbers.*not '{re.escape(cell)}'"):
+        read_panel(written(tmp_path, text.replace(";1\n", "\n").replace(";2\n", "\n").replace(";B", "")))
 
 
 def test_epoch_units_that_change_within_a_file_are_told_apart(tmp_path: Path) -> None:
