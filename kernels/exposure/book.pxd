@@ -243,18 +243,22 @@ cdef inline Verdict judge_adding(
 cdef inline Verdict judge_reducing(
     CvarBook *book, int64_t index, double added_atoms, double limit_atoms, double *cvar_atoms
 ) noexcept nogil:
-    """An order that only brings a position toward zero. It is refused in one case: it takes a hedge off and the book
-    would lose more than the limit, or, where the limit is passed already, more than it can now."""
+    """An order that only brings a position toward zero. CVaR is convex, so on the way there it is at most the larger of
+    what it is now and what it is without the instrument: where the rest of the book is within the limit, it passes.
+    Where it is not, the order takes a hedge off: it passes if the limit is known to be passed already and the book
+    with it filled loses no more than it can now."""
     cdef Verdict verdict = judge_adding(book, index, added_atoms, limit_atoms, True, cvar_atoms)
-    cdef double before, lower, upper
+    cdef CvarRow *row = book.rows + index
+    cdef double rest, before, lower, upper
     if verdict <= ACCEPTED_AS_REDUCING:
         return verdict
     if verdict == REFUSED_UNBOUNDED:
         return ACCEPTED_AS_REDUCING if is_number(added_atoms) else verdict  # cannot be weighed: the way out stays open
     draw(book)
+    rest = worst_cvar(book, index, -row.high_atoms, -row.low_atoms)
     before = worst_cvar(book, index, 0.0, 0.0)
-    bounds_with(book, index, book.rows[index].low_atoms, book.rows[index].high_atoms, &lower, &upper)
-    if larger(-before, -upper) >= -limit_atoms:
+    bounds_with(book, index, row.low_atoms, row.high_atoms, &lower, &upper)
+    if rest > limit_atoms and lower <= limit_atoms:
         return REFUSED_EXACTLY
     cvar_atoms[0] = worst_cvar(book, index, added_atoms, added_atoms)
-    return ACCEPTED_AS_REDUCING if cvar_atoms[0] <= before else REFUSED_EXACTLY
+    return ACCEPTED_AS_REDUCING if rest <= limit_atoms or cvar_atoms[0] <= before else REFUSED_EXACTLY

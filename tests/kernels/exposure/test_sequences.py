@@ -99,3 +99,28 @@ def test_one_that_crosses_zero_is_judged_whole() -> None:
     limit = 1.2 * max(reference.cvar(losses[0] * 1e11, LEVEL), reference.cvar(-losses[0] * 1e11, LEVEL))
     assert book.judge(0, -2.0e11, limit)[0].startswith("ACCEPTED")  # as far to the other side
     assert book.judge(0, -2.5e11, limit)[0].startswith("REFUSED")
+
+
+def test_reducing_never_takes_a_book_over_the_limit_that_only_its_bounds_see_beyond_it() -> None:
+    """Orders open on both sides: the scenario-wise worst is above the limit, what can be held with the hedge is not."""
+    judged = 0
+    for seed in range(2_000):
+        random = np.random.default_rng(seed)
+        losses = draw_losses(random, 3) * random.choice([-1.0, 1.0], 3)[:, None]
+        held = random.normal(0.0, 1e11, 3)
+        low, high = held - abs(random.normal(0.0, 1e11, 3)), held + abs(random.normal(0.0, 1e11, 3))
+        added = -held[0] * random.uniform(0.2, 1.0)
+        (low if held[0] > 0.0 else high)[0] = held[0]
+        book = ExposureBook(losses, held, LEVEL)
+        for index in range(3):
+            book.place(index, low[index], high[index])
+        before = reference.true_worst_cvar(losses, low, high, LEVEL)
+        moved = np.array([added, 0.0, 0.0])
+        after = reference.true_worst_cvar(losses, low + np.minimum(moved, 0.0), high + np.maximum(moved, 0.0), LEVEL)
+        loosest = min(book.worst(), book.bounds()[1])
+        if not before * (1 + 1e-6) < min(after, loosest):
+            continue
+        limit = 0.5 * (before + min(after, loosest))
+        judged += 1
+        assert book.judge(0, added, limit, reduces=True)[0] == "REFUSED_EXACTLY", seed
+    assert judged > 100
