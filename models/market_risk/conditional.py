@@ -29,6 +29,7 @@ from models.volatility.health import EWMA_DECAY, OK
 GJR_T = Spec(process="gjr", errors="t", mean="constant", start_variance="backcast")
 PATHS = 100_000
 LEAST_ROWS = 100
+NAMED = 20  # series in one note
 LARGEST_SHARE = 0.9  # of a variance that jumps may have
 LEAST_MARGIN_DOF = 2.05  # below, a variance of 1 says little of the body of the distribution
 
@@ -79,7 +80,8 @@ def fallback_notes(batch: VolatilityBatch, names: Sequence[str]) -> tuple[str, .
     found = []
     for code in sorted(set(batch.codes.tolist()) - {OK}):
         which = [name for name, own in zip(names, batch.codes, strict=True) if own == code]
-        found.append(f"EWMA_FALLBACK: {CODES[code]} for {', '.join(which)}; variance by exponential weights")
+        listed = ", ".join(which[:NAMED]) + (f" and {len(which) - NAMED:,} more" if which[NAMED:] else "")
+        found.append(f"EWMA_FALLBACK: {CODES[code]} for {listed}; variance by exponential weights")
     return tuple(found)
 
 

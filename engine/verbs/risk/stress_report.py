@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.replay.report_charts import LOSS, Chart, axis, figure, rounded
 from engine.replay.report_page import Figure, Page, Table, write_page
-from engine.verbs.risk.var_charts import PER_CENT, correlation_chart, drawdown_chart, heat
+from engine.verbs.risk.var_charts import PER_CENT, correlation_chart, drawdown_chart, foremost, heat, of_all
 from engine.verbs.risk.var_inputs import money
 
 if TYPE_CHECKING:
@@ -63,10 +63,13 @@ def charts(held: "Holding", found: "list[Stress]", past: "list[Stress]") -> list
         scale = np.abs(table).max(axis=1, keepdims=True)
         shown = table / np.where(scale > 0.0, scale, 1.0)
         shares = table / np.where(scale > 0.0, np.abs(table).sum(axis=1, keepdims=True), 1.0)
-        cells = heat(held.names, tuple(each.name for each in found), shown, shares, ".0%", (-1.0, 1.0))
+        kept = foremost(np.abs(shares).max(axis=0))
+        names, scenarios = tuple(held.names[i] for i in kept), tuple(each.name for each in found)
+        cells = heat(names, scenarios, shown[:, kept], shares[:, kept], ".0%", (-1.0, 1.0))
         note = "Red: the position loses; the number is its share of the scenario's gross gains and losses."
+        note += of_all(len(held.names))
         drawn.append(Chart("Which positions each scenario hits", cells, note, 180 + 24 * len(found)))
-        drawn.append(correlation_chart(held.names, held.complete().values))
+        drawn.append(correlation_chart(held.names, held.complete().values, held.exposures))
     return drawn
 
 

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 DIVERGING = [[0.0, "#2166ac"], [0.5, "#f7f7f7"], [1.0, "#b2182b"]]
 LABELLED = 25  # instruments up to which cells carry their value
+SHOWN = 60  # instruments in one chart: a page of thousands would be hundreds of megabytes, and nobody would read it
 PER_CENT = ".1%"
+
+
+def foremost(sizes: "NDArray[np.float64]") -> "NDArray[np.intp]":
+    """The places of the `SHOWN` largest of sizes (n,), in their own order."""
+    return np.sort(np.argsort(-np.abs(sizes), kind="stable")[:SHOWN])
+
+
+def of_all(count: int) -> str:
+    """Says so when not all of `count` instruments are shown; ends a note."""
+    return f" The {SHOWN} foremost of {count:,}." if count > SHOWN else ""
 
 
 def times(dates: Any, dated: bool) -> list[float]:
@@ -76,7 +87,7 @@ def exceptions_chart(
 
 def contribution_chart(title: str, names: tuple[str, ...], parts: "dict[str, NDArray[np.float64]]", unit: str) -> Chart:
     """Horizontal bars, one colour a figure, the largest contributor on top."""
-    order = np.argsort(np.abs(next(iter(parts.values()))))
+    order = np.argsort(np.abs(next(iter(parts.values()))))[-SHOWN:]
     labels = [names[i] for i in order]
     traces = [
         {
@@ -91,14 +102,18 @@ def contribution_chart(title: str, names: tuple[str, ...], parts: "dict[str, NDA
     )
     drawn["layout"]["yaxis"] = {"type": "category", "automargin": True, "dtick": 1}
     drawn["layout"]["barmode"] = "group"
-    return Chart(title, drawn, "Negative: the position takes risk away.", 140 + 26 * len(names))
+    note = f"Negative: the position takes risk away.{of_all(len(names))}"
+    return Chart(title, drawn, note, 140 + 26 * len(order))
 
 
-def correlation_chart(names: tuple[str, ...], values: "NDArray[np.float64]") -> Chart:
-    """Correlation of the returns (n, assets)."""
-    correlation = np.atleast_2d(np.corrcoef(values.T))
-    drawn = heat(names, names, correlation, correlation, ".2f", (-1.0, 1.0))
-    return Chart("Correlation of the returns", drawn, f"{len(values):,} returns.", 160 + 24 * len(names))
+def correlation_chart(names: tuple[str, ...], values: "NDArray[np.float64]", sizes: "NDArray[np.float64]") -> Chart:
+    """Correlation of the returns (n, assets), of the instruments with the largest sizes (assets,)."""
+    kept = foremost(sizes)
+    shown = tuple(names[i] for i in kept)
+    correlation = np.atleast_2d(np.corrcoef(values[:, kept].T))
+    drawn = heat(shown, shown, correlation, correlation, ".2f", (-1.0, 1.0))
+    note = f"{len(values):,} returns.{of_all(len(names))}"
+    return Chart("Correlation of the returns", drawn, note, 160 + 24 * len(kept))
 
 
 def position_chart(names: tuple[str, ...], columns: "dict[str, NDArray[np.float64]]") -> Chart:
@@ -106,10 +121,11 @@ def position_chart(names: tuple[str, ...], columns: "dict[str, NDArray[np.float6
     table = np.column_stack(list(columns.values()))
     largest = np.abs(table).max(axis=0)
     shown = table / np.where(largest > 0.0, largest, 1.0)
-    drawn = heat(tuple(columns), names, shown, table, PER_CENT, (-1.0, 1.0))
+    kept = foremost(np.abs(shown).max(axis=1))
+    drawn = heat(tuple(columns), tuple(names[i] for i in kept), shown[kept], table[kept], PER_CENT, (-1.0, 1.0))
     drawn["layout"]["xaxis"]["side"] = "top"
-    note = "Each figure as a share of its total; exposure of gross exposure."
-    return Chart("Positions", drawn, note, 160 + 24 * len(names))
+    note = f"Each figure as a share of its total; exposure of gross exposure.{of_all(len(names))}"
+    return Chart("Positions", drawn, note, 160 + 24 * len(kept))
 
 
 def heat(

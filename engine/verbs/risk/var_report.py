@@ -71,7 +71,7 @@ def charts(held: "Holding", used: "Panel", measure: "Measure", method: str) -> "
             "of CVaR": measure.cvar_contributions.component / (measure.cvar or 1.0),
             "incremental": measure.var_contributions.incremental / (measure.var or 1.0),
         }
-        found += [position_chart(held.names, columns), correlation_chart(held.names, used.values)]
+        found += [position_chart(held.names, columns), correlation_chart(held.names, used.values, parts["VaR"])]
     return found
 
 
