@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test test-ordinary test-checked build lint bench bench-peers gpu-test gpu-bench lock clean
+.PHONY: run test test-engine test-models test-checked build lint bench bench-peers gpu-test gpu-bench lock clean
 
 PY := .venv/bin/python
 BOT4 := .venv/bin/bot4
@@ -21,15 +21,19 @@ run: .venv/built
 
 build: .venv/built build/kernels/filled
 
-# Both suites at once: they wait for processes more than they compute. Neither knows of the other; the checked one is
-# printed when it has ended.
+# Two lanes at once: what runs processes is seen live; the checked build, then the models, are printed when they have ended.
 test: .venv/dev .venv/built build/kernels/filled $(CHECKED)/built
-	@$(MAKE) --no-print-directory test-checked > build/checked.log 2>&1 & checked=$$!; \
-	ordinary=0; $(MAKE) --no-print-directory test-ordinary || ordinary=$$?; \
-	status=0; wait $$checked || status=$$?; echo "checked build:"; cat build/checked.log; exit $$((ordinary | status))
+	@{ status=0; $(MAKE) --no-print-directory test-checked || status=$$?; \
+	   echo "models:"; $(MAKE) --no-print-directory test-models || status=$$?; exit $$status; } > build/second-lane.log 2>&1 & second=$$!; \
+	first=0; $(MAKE) --no-print-directory test-engine || first=$$?; \
+	status=0; wait $$second || status=$$?; echo "checked build:"; cat build/second-lane.log; exit $$((first | status))
 
-test-ordinary: .venv/dev .venv/built build/kernels/filled
-	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest --durations 25
+MODELS := tests/kernels tests/models
+test-engine: .venv/dev .venv/built build/kernels/filled
+	@BOT4_CHECKED= BOT4_KILLS=$${BOT4_KILLS:-200} $(PY) -m pytest --durations 15 tests $(MODELS:%=--ignore=%)
+
+test-models: .venv/dev .venv/built build/kernels/filled
+	@$(PY) -m pytest --durations 15 $(MODELS)
 
 # The same tests against extensions with bounds checks and crash hooks, in a copy of the tree. What numba compiles, and
 # what a verb says to a user's mistake, is the same in both builds and is tested in the ordinary one.
