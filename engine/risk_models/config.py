@@ -22,6 +22,7 @@ class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     decay: float = 0.97  # of a bar, in EWMA
     horizon_s: float = 86_400.0  # of VaR and CVaR: a bar's shocks times the square root of the bars in it
     prior_volatility_per_day: float = 0.04
+    minimum_volatility_per_day: float = 0.002  # calmer than this is not believed: a price that nobody moves can jump
     prior_correlation: float = 0.5
     regime_states: int = 3  # of the hidden Markov model, from fit_bars on
     regime_ratios: tuple[float, ...] = (1.5, 3.0)  # before: volatility of now to the long run where the next one begins
@@ -47,6 +48,11 @@ class RiskProcessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         ):
             if not 0.0 < getattr(self, name) < 1e9:
                 raise ValueError(f"{name} must be above 0, is {getattr(self, name)}")
+        if not 0.0 <= self.minimum_volatility_per_day <= self.prior_volatility_per_day:
+            raise ValueError(
+                f"minimum_volatility_per_day must be from 0 to prior_volatility_per_day"
+                f" ({self.prior_volatility_per_day}), is {self.minimum_volatility_per_day}"
+            )
         if not 0.5 <= self.decay < 1.0:
             raise ValueError(f"decay must be from 0.5 to below 1, is {self.decay}")
         if not 0.0 <= self.prior_correlation < 1.0:

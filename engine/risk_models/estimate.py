@@ -10,6 +10,7 @@ square root of time. What was not as wished is a coded note; which rules are in 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.risk_models.batch import Array, Estimate
 from engine.risk_models.config import RiskProcessConfig
@@ -74,6 +75,8 @@ class Estimator:
             notes += ["REGIME_BAND: no refit yet", "DEPENDENCE_JOINT_HISTORY: no refit yet"]
         if self._settings.minimum_bars <= self.bars < self._scenarios:
             notes.append(f"SHORT_HISTORY: fewer than {self._scenarios} bars: the other scenarios are drawn")
+        if self.bars >= self._settings.minimum_bars:
+            notes += [f"STANDS_STILL: instrument {i} has not moved: the prior" for i in np.flatnonzero(self._still())]
         repair = self._repair if self.dependence is None else self.dependence.repair
         return (*notes, repair) if repair is not None else tuple(notes)
 
@@ -84,7 +87,7 @@ class Estimator:
             volatility = np.full(len(self._variance), settings.prior_volatility_per_day / np.sqrt(86_400.0))
             shocks, correlation = self._student.coloured(root_of(self._prior)), self._prior
         else:
-            volatility = np.sqrt(np.maximum(self._variance, FLOOR) / settings.bar_s)
+            volatility = self._volatility()
             shocks, correlation = self._shocks()
         growth = np.clip(shocks * volatility[:, None] * np.sqrt(settings.horizon_s), -SHOCK_LIMIT, SHOCK_LIMIT)
         ratio = self._ratio()
@@ -105,15 +108,28 @@ class Estimator:
             return None
         return Snapshot(self._returns.rows.copy(), self.bars, self._refit)
 
+    def _volatility(self) -> Array:
+        """Over one second, (n,). A price that has not moved in the whole window tells nothing of its own: the prior."""
+        settings, day = self._settings, np.sqrt(86_400.0)
+        found = np.sqrt(np.maximum(self._variance, FLOOR) / settings.bar_s)
+        believed = np.maximum(found, settings.minimum_volatility_per_day / day)
+        volatility: Array = np.where(self._still(), settings.prior_volatility_per_day / day, believed)
+        return volatility
+
+    def _still(self) -> NDArray[np.bool_]:
+        """Which instruments have not moved in the window, (n,)."""
+        still: NDArray[np.bool_] = (self._returns.rows == 0.0).all(axis=0)
+        return still
+
     def _shocks(self) -> tuple[Array, Array]:
-        """Of one bar, (n, S), and the correlation of the next, (n, n)."""
-        dependence = self.dependence
+        """Of one bar, (n, S), and the correlation of the next, (n, n). Those of a price that stood still are drawn."""
+        dependence, past = self.dependence, self._standardised.rows
         if dependence is None:
-            correlation, self._repair = sample_correlation(self._standardised.rows)
-            return past_shocks(self._standardised.rows, self._student.coloured(root_of(correlation))), correlation
-        correlation = dependence.correlation
-        past = dependence.coloured(self._whitened.rows[-self._scenarios :])
-        return past_shocks(past, self._student.coloured(root_of(correlation))), correlation
+            correlation, self._repair = sample_correlation(past)
+        else:
+            correlation, past = dependence.correlation, dependence.coloured(self._whitened.rows[-self._scenarios :])
+        drawn = self._student.coloured(root_of(correlation))
+        return np.where(self._still()[:, None], drawn, past_shocks(past, drawn)), correlation
 
     def _ratio(self) -> float:
         """Volatility of now to the long run, the largest of all instruments."""

@@ -63,6 +63,28 @@ def test_a_price_that_stands_still_is_no_division_by_zero() -> None:
     assert estimate.correlation.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
+@pytest.mark.parametrize("bars", [30, 400])  # fewer and more than there are scenarios
+def test_a_price_that_has_not_moved_can_lose_what_the_prior_says_and_a_note_says_so(bars: int) -> None:
+    estimator, random = Estimator(2, 200, FAST), np.random.default_rng(5)
+    for _ in range(bars):
+        estimator.add(np.array([1e-4 * random.standard_normal(), 0.0]))
+    moved, still = estimator.estimate(7, 1.0).losses
+    prior = cvar(filled(19).estimate(7, 1.0).losses[1], 0.95)  # of another instrument's draws: near
+    for side in (1.0, -1.0):
+        assert cvar(side * still, 0.95) == pytest.approx(prior, rel=0.4)
+    assert moved.std() == pytest.approx(1e-3, rel=0.5)
+    assert [note for note in estimator.notes if note.startswith("STANDS_STILL: instrument 1 ")]
+    estimator.add(np.array([1e-4, 1e-4]))
+    assert not [note for note in estimator.notes if note.startswith("STANDS_STILL")]
+
+
+def test_calmer_than_the_least_is_not_believed() -> None:
+    estimator, random = Estimator(1, 200, FAST), np.random.default_rng(5)
+    for _ in range(300):
+        estimator.add(1e-8 * random.standard_normal(1))
+    assert estimator.estimate(7, 1.0).volatility == pytest.approx(0.002 / np.sqrt(86_400))
+
+
 def test_a_fit_is_stepped_between_refits_and_one_that_fails_is_said() -> None:
     estimator = filled(500)
     assert estimator.refit()
@@ -100,7 +122,16 @@ def test_correlation_with_the_rest_leaves_the_instrument_itself_out() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("decay", 1.0), ("minimum_bars", 4), ("regime_ratios", (3.0, 1.5)), ("bar_s", 0.0), ("prior_correlation", 1.0)],
+    [
+        *[
+            ("decay", 1.0),
+            ("minimum_bars", 4),
+            ("regime_ratios", (3.0, 1.5)),
+            ("bar_s", 0.0),
+            ("prior_correlation", 1.0),
+        ],
+        *[("minimum_volatility_per_day", 0.05), ("minimum_volatility_per_day", float("nan"))],
+    ],
 )
 def test_impossible_settings_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
