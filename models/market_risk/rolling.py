@@ -100,6 +100,7 @@ def parametric_t(rolling: Rolling, _: "Filtered | None") -> Forecasts:
     windows = rolling.windows()
     mean, sigma = windows.mean(axis=1), windows.std(axis=1)
     starts = range(0, rolling.days, rolling.refit)
+    refuse_still(windows[starts])
     units = np.array([unit_quantiles(rolling.level, t_dof(windows[start])) for start in starts])
     quantile, shortfall = np.repeat(units, rolling.refit, axis=0)[: rolling.days].T
     return Forecasts("parametric-t", quantile * sigma - mean, shortfall * sigma - mean, len(units))
@@ -128,6 +129,16 @@ class Filtered:
     notes: tuple[str, ...]
 
 
+def refuse_still(windows: Floats) -> None:
+    """Raises DataFault for a row of windows (days, window) whose returns are all the same."""
+    still = np.flatnonzero(np.ptp(windows, axis=1) == 0.0)
+    if len(still):
+        raise DataFault(
+            f"the {windows.shape[1]:,} returns behind {len(still):,} of {len(windows):,} estimates do not move (all "
+            f"{windows[still[0], 0]:g}): no volatility can be fitted to them; leave those dates out"
+        )
+
+
 def filter_refits(rolling: Rolling) -> Filtered:
     """GJR-GARCH-t on the last window at every refit, stepped on with these parameters until the next.
 
@@ -137,6 +148,7 @@ def filter_refits(rolling: Rolling) -> Filtered:
     starts = np.arange(0, rolling.days, refit)
     extended = np.concatenate([rolling.returns, np.zeros(refit)])  # the last stretch may be short; never read
     stretches = np.stack([extended[start : start + window + refit] for start in starts])
+    refuse_still(stretches[:, :window])
     batch = fit_batch(stretches[:, :window], GJR_T, standard_errors=False)
     column = {name: batch.names.index(name) for name in NAMES}
     weak, parameters = batch.codes != OK, batch.parameters.copy()

@@ -36,7 +36,7 @@ def sample_of(returns: NDArray[Any], spec: Spec, regressors: NDArray[Any] | None
     scales_of(values, scales)
     if not scales.all():
         row = int(np.argmin(scales))
-        raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]!r}")
+        raise DataFault(f"{label(row, names, len(values))}: constant: every return is {values[row, 0]:g}")
     sizes = np.sqrt(np.mean(matrix**2, axis=1))
     if np.any(sizes == 0):
         raise DataFault(f"regressor {int(np.argmin(sizes))}: zero throughout; leave it out")

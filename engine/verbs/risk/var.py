@@ -252,10 +252,19 @@ def liquidity_of(
             terms = read_liquidity(given[0], held.names)
         except OSError as error:
             raise UserError(f"{given[0]}: cannot be read: {error.strerror}") from None
-        return leaving(measure.var, held.names, held.exposures, terms, step_s=step_s), []
+        found = leaving(measure.var, held.names, held.exposures, terms, step_s=step_s)
+        return found, never_left(found)
     if held.unit == "fraction":
         raise Fault("--liquidity: a book's depth is money; give quantities, or the portfolio's --value")
     terms, facts, notes = terms_from_books(given, held, depth_bps)
     found = leaving(measure.var, held.names, held.exposures, terms, step_s=step_s)
     each = {name: asdict(terms[name]) | facts[name] for name in held.names}
-    return found | {"depth_bps": depth_bps, "books": each}, list(notes)
+    return found | {"depth_bps": depth_bps, "books": each}, [*notes, *never_left(found)]
+
+
+def never_left(found: dict[str, Any]) -> list[str]:
+    """A note on positions without any depth: the total holds neither their depth cost nor their time."""
+    stuck = [name for name, seconds in found["seconds_to_liquidate"].items() if seconds == float("inf")]
+    if not stuck:
+        return []
+    return [f"NO_DEPTH: {', '.join(stuck)} cannot be left, for nothing rests there; the total counts the spread alone"]

@@ -76,14 +76,18 @@ def charts(held: "Holding", used: "Panel", measure: "Measure", method: str) -> "
 
 
 def past(held: "Holding", level: float, method: str) -> "list[Chart]":
-    """What the method would have said of these positions, one step ahead; nothing when the data is too short for it."""
+    """What the method would have said of these positions, one step ahead; nothing when the data cannot give it."""
+    from models.faults import DataFault
     from models.market_risk import forecasts
     from models.market_risk.portfolio import history_of
 
     dates, gains, _ = history_of(held.returns, held.exposures)
     if len(gains) < WINDOW + REFIT or WINDOW * (1.0 - level) < 1.0 - 1e-9:
         return []
-    found = forecasts(gains, [method], level=level, window=WINDOW, refit=REFIT)[0]
+    try:
+        found = forecasts(gains, [method], level=level, window=WINDOW, refit=REFIT)[0]
+    except DataFault:  # positions that cancelled over a whole window have a VaR today and no volatility then
+        return []
     return [
         exceptions_chart(
             f"Profit and loss against VaR, {method}, one step",

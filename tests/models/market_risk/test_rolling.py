@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.faults import Fault
+from models.faults import DataFault, Fault
 from models.market_risk import forecasts
 from models.market_risk.conditional import fit_conditional
 from models.market_risk.order_statistics import empirical_cvar, empirical_var
@@ -87,3 +87,11 @@ def test_impossible_settings_are_refused() -> None:
         forecasts(RETURNS[:WINDOW], ["historical"], window=WINDOW)
     with pytest.raises(Fault, match="'garch' is no method"):
         forecasts(RETURNS, ["garch"])
+
+
+@pytest.mark.parametrize("method", ["filtered", "filtered-evt", "monte-carlo", "parametric-t"])
+def test_a_window_in_which_nothing_moves_is_named_as_that(method: str) -> None:
+    returns = np.concatenate([np.zeros(WINDOW + 5), RETURNS])
+    with pytest.raises(DataFault, match=r"the 250 returns behind 1 of 18 estimates do not move \(all 0\)"):
+        forecasts(returns, [method], window=WINDOW, refit=REFIT)
+    assert np.isfinite(forecasts(returns, ["historical"], window=WINDOW, refit=REFIT)[0].var).all()

@@ -121,6 +121,28 @@ def test_rows_left_out_are_counted(tmp_path: Path, capsys: Capture) -> None:
     assert found["returns"] == 600
 
 
+def test_positions_that_cancel_have_no_risk_and_a_report(tmp_path: Path, capsys: Capture) -> None:
+    data = tmp_path / "twins.csv"
+    lines = prices(tmp_path).read_text().splitlines()
+    data.write_text("\n".join([f"{lines[0]},TWIN", *(f"{line},{line.split(',')[1]}" for line in lines[1:])]) + "\n")
+    held = portfolio(tmp_path, "instrument,weight\nAAA,0.5\nTWIN,-0.5\n")
+    found = run(capsys, "var", "--portfolio", held, "--data", data, "--report", tmp_path / "r.html")
+    assert found["var"] == pytest.approx(0.0, abs=1e-15)
+    assert found["report"] == str(tmp_path / "r.html")
+    code, said = mistake(capsys, "backtest", "--portfolio", held, "--data", data, "--report", tmp_path / "r.html")
+    assert code == 3
+    assert "do not move (all 0)" in said
+
+
+def test_a_position_without_any_depth_is_named(tmp_path: Path, capsys: Capture) -> None:
+    terms = tmp_path / "liquidity.csv"
+    lines = "\n".join(f"{name},0.002,{0 if name == 'BBB' else 0.05},10,0.01" for name in NAMES)
+    terms.write_text(f"instrument,spread,depth,refill_s,impact\n{lines}\n")
+    found = var(capsys, tmp_path, "--method", "historical", "--liquidity", terms)
+    assert found["liquidity"]["seconds_to_liquidate"]["BBB"] is None
+    assert found["notes"][-1].startswith("NO_DEPTH: BBB cannot be left")
+
+
 def test_liquidity_adds_the_cost_of_leaving(tmp_path: Path, capsys: Capture) -> None:
     terms = tmp_path / "liquidity.csv"
     lines = "\n".join(f"{name},0.002,0.0005,0.05,10,0.01" for name in NAMES)
