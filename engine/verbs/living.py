@@ -196,9 +196,21 @@ def limits(risk: np.void) -> list[dict[str, Any]]:
                 "limit": limit / size,
                 "headroom": headroom / size,
                 "share_left": min(1.0, max(0.0, headroom / limit)) if limit > 0 else 0.0,
+                "judged": is_judged(risk, number),
             }
         )
     return found
+
+
+def is_judged(risk: np.void, number: Limit) -> bool:
+    """Whether the limit is on, and there are the results of the risk process that it needs."""
+    stale, none_expected = bool(risk["results_stale"]), risk["results_version"] == 0 and not risk["results_stale"]
+    zero_is_off = number == Limit.ORDER_VALUE_MINIMUM_ATOMS or number >= Limit.CVAR_ATOMS
+    if zero_is_off and risk["limit"][number] == 0:
+        return False
+    if number == Limit.CVAR_ATOMS:
+        return not (stale or none_expected)  # the conservative rule stands in for it, or nothing
+    return not (none_expected and number in (Limit.CORRELATION_BP, Limit.RESULTS_AGE_NS))
 
 
 def counted(files: RunFiles) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:

@@ -116,8 +116,9 @@ def latency_text(latencies: dict[str, dict[str, int]]) -> str:
 
 
 def tightest(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The three limits of which least is left, those switched off (0) left out."""
-    return sorted((row for row in result["limits"] if row["limit"]), key=lambda row: float(row["share_left"]))[:3]
+    """The three limits of which least is left, those that are not judged left out."""
+    judged = (row for row in result["limits"] if row["judged"])
+    return sorted(judged, key=lambda row: float(row["share_left"]))[:3]
 
 
 def refusals_text(refusals: dict[str, int]) -> str:

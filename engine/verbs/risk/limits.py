@@ -35,7 +35,9 @@ def risk_text(result: dict[str, Any]) -> str:
     for row in result["limits"]:
         cells = round(row["share_left"] * BAR_CELLS)
         bar = "█" * cells + "·" * (BAR_CELLS - cells)
-        left = f"{row['share_left']:>4.0%} left" if row["limit"] else "off"
+        left = (
+            f"{row['share_left']:>4.0%} left" if row["judged"] else "no results: not judged" if row["limit"] else "off"
+        )
         lines.append(
             f"{row['name']:<{width}}  {bar}  {amount(row['headroom']):>20} of {amount(row['limit']):<20} {left}"
         )

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.config import Config, StrategyChoice, as_toml, convert
 from engine.risk.config import InstrumentLimits, RiskSettings
+from engine.stage import RISK_VIEW
+from engine.verbs.living import limits
 from engine.verbs.operate import status_text
+from engine.verbs.risk.limits import risk_text
 from tests.architecture.tree import PROJECT
 from tests.engine.verbs.command import bot4, config, said
 
@@ -81,6 +85,31 @@ def test_validate_looks_at_parameters_models_and_instruments(text: str, line: st
     finished = bot4("validate", "--config", path)
     assert finished.returncode == 2
     assert said(finished).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("version", "stale", "not_judged"),
+    [
+        (0, 0, {"cvar_quote", "correlation_bp", "results_age_ms"}),  # no risk process
+        (0, 1, {"cvar_quote"}),  # one that says nothing yet: the conservative rule
+        (5, 0, set()),
+        (5, 1, {"cvar_quote"}),
+    ],
+)
+def test_a_limit_on_results_that_there_are_not_is_not_shown_as_free(
+    version: int, stale: int, not_judged: set[str]
+) -> None:
+    row = np.zeros(1, RISK_VIEW)[0]
+    row["results_version"], row["results_stale"] = version, stale
+    row["limit"] = row["headroom"] = 10
+    shown = limits(row)
+    assert {limit["name"] for limit in shown if not limit["judged"]} == not_judged
+    result = {"run": "r", "passed": 0, "refused": 0, "limits": shown, "sizing": [], "halted": None}
+    assert risk_text(result).count("no results: not judged") == len(not_judged)
+    row["limit"] = row["headroom"] = 0
+    off = {limit["name"] for limit in limits(row) if not limit["judged"]}
+    assert {"cvar_quote", "drawdown_hard_bp", "order_value_minimum_quote"} < off
+    assert not {"position_lots", "daily_loss_quote"} & off  # nothing is allowed, which is not off
 
 
 # -- without a run ---------------------------------------------------------------------------------------------------
