@@ -88,7 +88,7 @@ clean:
 .venv/base: .venv/uv requirements/base.txt
 	@started=$$SECONDS; VIRTUAL_ENV=.venv .venv/bin/uv pip install -q --require-hashes -r requirements/base.txt; \
 	echo "set-up: packages $$((SECONDS - started)) s"
-	@printf '#!%s\nimport sys\nsys.path.insert(0, "%s")\nfrom engine.cli import main\nmain()\n' \
+	@printf '#!%s\nimport sys\nsys.path.insert(0, "%s")\nfrom engine.cli import main\nif __name__ == "__main__":\n    main()\n' \
 	    "$(abspath $(PY))" "$(CURDIR)" > $(BOT4) && chmod +x $(BOT4)
 	@touch $@
 

@@ -13,6 +13,7 @@ last 20 returns.
 
 import json
 import os
+import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -40,22 +41,28 @@ def steps(residuals: Array, omega: float, alpha: float, beta: float) -> float:
     return variance
 
 
-def least_s(run: Callable[[], object], rounds: int = 1) -> float:
-    """The least of several timings."""
+def timings_s(run: Callable[[], object], rounds: int) -> list[float]:
+    """How long each round took."""
     found = []
     for _ in range(rounds):
         began = time.perf_counter()
         run()
         found.append(time.perf_counter() - began)
-    return min(found)
+    return found
+
+
+def least_s(run: Callable[[], object], rounds: int = 1) -> float:
+    """The least of several timings."""
+    return min(timings_s(run, rounds))
 
 
 def garch_step() -> dict[str, Any]:
-    """The row `garch_step`: ns of one bar, from the least of the rounds."""
+    """The row `garch_step`: one bar, the median and the least of the rounds' means."""
     residuals = np.random.default_rng(1).standard_normal(STEPS)
     steps(residuals[:10], 0.05, 0.05, 0.9)
-    found = least_s(lambda: steps(residuals, 0.05, 0.05, 0.9), 9)
-    return {"name": "garch_step", "count": STEPS, "mean_ns": found / STEPS * 1e9}
+    found = timings_s(lambda: steps(residuals, 0.05, 0.05, 0.9), 9)
+    p50_ns, min_ns = (each / STEPS * 1e9 for each in (statistics.median(found), min(found)))
+    return {"name": "garch_step", "count": STEPS, "p50_ns": p50_ns, "min_ns": min_ns}
 
 
 def simulated(series: int, n: int, leverage: bool, seed: int = 1) -> Array:
@@ -110,7 +117,8 @@ def batch_row(name: str, spec: Spec, peers: bool) -> dict[str, Any]:
     earlier = fit_batch(returns[:, :-REFIT], spec, standard_errors=False).parameters
     warm = least_s(lambda: fit_batch(returns, spec, warm=earlier, standard_errors=False), ROUNDS)
     row: dict[str, Any] = {
-        "name": name, "count": SERIES, "returns": RETURNS, "ms": min(ours) * 1e3, "one_thread_ms": min(alone) * 1e3,
+        "name": name, "count": SERIES, "returns": RETURNS,
+        "p50_ns": statistics.median(ours) * 1e9, "ms": min(ours) * 1e3, "one_thread_ms": min(alone) * 1e3,
         "per_series_us": min(ours) / SERIES * 1e6, "warm_refit_ms": warm * 1e3, "threads": batch.threads,
         "cores": len(os.sched_getaffinity(0)), "evaluations": float(batch.evaluations.mean()),
         "converged": float(batch.converged.mean()),

@@ -3,12 +3,15 @@
 import os
 import platform
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.verbs.output import emit, json_option, progress, table
+
+AIMS = Path(__file__).resolve().parents[2] / "benchmarks" / "budgets.toml"
 
 
 @click.command()
@@ -28,6 +31,7 @@ def bench(rows: tuple[str, ...], no_allocations: bool, as_json: bool) -> int:
     hiccup = Hiccup()
     hiccup.start()
     measured, absent = [], {}
+    aims = tomllib.loads(AIMS.read_text())["aims"]
     for name in chosen:
         progress(f"{name} ...", as_json)
         try:
@@ -36,7 +40,7 @@ def bench(rows: tuple[str, ...], no_allocations: bool, as_json: bool) -> int:
             absent[name] = f"{type(error).__name__}: {error}"
             progress(f"{name}: not measured: {absent[name]}", as_json)
             continue
-        measured.append({"name": name} | row | {"allocations": None})
+        measured.append({"name": name} | row | {"allocations": None, "aims": held_to(row, aims.get(name, {}))})
     hiccup.stop()
     if not no_allocations:
         progress("counting allocations in a pass of its own", as_json)
@@ -49,6 +53,16 @@ def bench(rows: tuple[str, ...], no_allocations: bool, as_json: bool) -> int:
     if over:
         print(f"bot4: {', '.join(over)} allocated after warm-up, which a hot row must not", file=sys.stderr)
     return 1 if over or (rows and absent) else 0
+
+
+def held_to(row: dict[str, Any], aims: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """Each aim of the row, and whether it was met (durations: at most so long); null where it was not measured."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, aim in aims.items():
+        value = row.get(key)
+        met = None if not isinstance(value, int | float) else value <= aim if key.endswith("_ns") else value >= aim
+        found[key] = {"aim": aim, "met": met}
+    return found
 
 
 def machine() -> dict[str, Any]:
@@ -72,16 +86,17 @@ def text(result: dict[str, Any]) -> str:
             f"{row['count']:,}",
             *(nanoseconds(row.get(key)) for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns")),
             f"{row['per_s']:,.0f}" if row.get("per_s") else "-",
-            "not counted" if row["allocations"] is None else f"{row['allocations']}",
+            "-" if row["allocations"] is None else f"{row['allocations']}",
+            aims_text(row["aims"]),
         ]
         for row in result["rows"]
     ]
-    lines = [table(["row", "count", "p50", "p99", "p99.9", "max", "per s", "allocations"], rows)]
-    for row in result["rows"]:
-        ratios = row.get("ratio_to_peer")
-        if isinstance(ratios, dict):
-            peers = ", ".join(f"{peer} {ratio:,.1f}x" for peer, ratio in ratios.items() if ratio)
-            lines.append(f"{row['name']}: peers in the same run took {peers} as long")
+    lines = [table(["row", "count", "p50", "p99", "p99.9", "max", "per s", "allocations", "aim"], rows)]
+    lines += [
+        f"{row['name']}: in the same run {peers_text(row)} as long"
+        for row in result["rows"]
+        if row.get("ratio_to_peer")
+    ]
     hiccup, where = result["hiccup"], result["machine"]
     lines.append(
         f"machine: {where['cpu']}, {where['cores']} cores, load {where['load_average']:.1f}; "
@@ -90,6 +105,28 @@ def text(result: dict[str, Any]) -> str:
     )
     lines += [f"{name}: not measured: {why}" for name, why in result["not_measured"].items()]
     return "\n".join(lines)
+
+
+def aims_text(aims: dict[str, dict[str, Any]]) -> str:
+    """The aims, each marked where it was missed."""
+    found = []
+    for key, entry in aims.items():
+        aim, stem = entry["aim"], key.removesuffix("p50_ns").rstrip("_").replace("_", " ")
+        if key.endswith("_ns"):
+            shown = nanoseconds(aim)
+        else:
+            stem, shown = ("peer", f"{aim:g} times") if key == "ratio_to_peer" else ("", f"{aim:,.0f} per s")
+        mark = {True: "", False: " MISSED", None: " not measured"}[entry["met"]]
+        found.append(f"{stem} {shown}{mark}".strip())
+    return "; ".join(found) or "-"
+
+
+def peers_text(row: dict[str, Any]) -> str:
+    """Who was timed beside it, and how many times as long each took."""
+    ratios = row["ratio_to_peer"]
+    if not isinstance(ratios, dict):
+        ratios = {row.get("peer") or next(iter(row.get("peers") or {}), "the peer"): ratios}
+    return ", ".join(f"{peer} took {ratio:,.1f} times" for peer, ratio in ratios.items() if ratio)
 
 
 def nanoseconds(value: float | None) -> str:
