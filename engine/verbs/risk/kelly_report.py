@@ -74,8 +74,11 @@ def waterfall(exposure: Any) -> Chart:
         "text": [f"{value:.3g}x" if value >= 10 else f"{value:.1%}" for value in exposure], "textposition": "outside",
         "marker": {"color": [LOSS if down else MUTED for down in fell[:-1]] + [INK]}, "cliponaxis": False,
     }  # fmt: skip
-    drawn = figure([trace], "gross exposure / capital, log scale", "~g")
-    drawn["layout"]["yaxis"] |= {"type": "log", "dtick": 1}
+    drawn = figure([trace], "gross exposure / capital, log scale", ".0%")
+    drawn["layout"]["yaxis"] |= {
+        "type": "log",
+        "tickvals": [part * 10.0**power for power in range(-3, 4) for part in (1, 3)],
+    }
     drawn["layout"]["xaxis"] = {"type": "category", "gridcolor": GRID, "tickangle": -35}
     drawn["layout"]["margin"]["b"] = 100
     note = "gross exposure of all instruments after each term; red where a term made it smaller, dark what is left"

@@ -99,7 +99,12 @@ def scenario_table(held: "Holding", rows: list[dict[str, Any]]) -> Table:
 def contribution_table(held: "Holding", found: "list[Stress]") -> Table:
     """The five worst scenarios, position by position."""
     worst = sorted(found, key=lambda each: -each.loss)[:5]
-    rows = [[name, *(money(each.contributions[i], held.unit) for each in worst)] for i, name in enumerate(held.names)]
-    rows.append(["sum", *(money(each.loss, held.unit) for each in worst)])
+    largest = max(each.loss for each in worst)
+
+    def amount(value: float) -> str:
+        return money(value, held.unit, largest)
+
+    rows = [[name, *(amount(each.contributions[i]) for each in worst)] for i, name in enumerate(held.names)]
+    rows.append(["sum", *(amount(each.loss) for each in worst)])
     headings = ["instrument", *(each.name for each in worst)]
     return Table("The five worst, by position", headings, rows, frozenset(["instrument"]), total=True)

@@ -200,15 +200,20 @@ def human(result: dict[str, Any]) -> str:
         f"CVaR  {money(result['cvar'], unit)}  ± {money(result['standard_error_cvar'], unit)}",
         "",
     ]
+    largest = max(map(abs, result["exposures"].values()))
+
+    def amount(value: float) -> str:
+        return money(value, unit, largest)
+
     rows = [
         [
             name,
-            money(result["exposures"][name], unit),
-            money(result["component"][name], unit),
+            amount(result["exposures"][name]),
+            amount(result["component"][name]),
             f"{result['component'][name] / result['var']:.1%}" if result["var"] else "",
             f"{result['marginal'][name]:.4f}",
-            money(result["incremental"][name], unit),
-            money(result["component_cvar"][name], unit),
+            amount(result["incremental"][name]),
+            amount(result["component_cvar"][name]),
         ]
         for name in sorted(result["component"], key=lambda name: -float(result["component"][name]))
     ]

@@ -126,10 +126,13 @@ def sorted_notes(notes: tuple[str, ...] | list[str]) -> dict[str, list[str]]:
     return found
 
 
-def money(amount: float, unit: str) -> str:
-    """A fraction as per cent, a currency with separators; NaN in a word."""
+def money(amount: float, unit: str, largest: float | None = None) -> str:
+    """A fraction as per cent, a currency with separators; NaN in a word.
+
+    largest: of the amounts that stand in one table, which then have the same number of decimals.
+    """
     if math.isnan(amount):
         return "unknown"
     if unit == "fraction":
         return f"{amount:.3%}"
-    return f"{amount:,.2f}" if abs(amount) < 1e5 else f"{amount:,.0f}"
+    return f"{amount:,.2f}" if abs(amount if largest is None else largest) < 1e5 else f"{amount:,.0f}"

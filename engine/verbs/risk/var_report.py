@@ -102,23 +102,28 @@ def past(held: "Holding", level: float, method: str) -> "list[Chart]":
 def tables(held: "Holding", measure: "Measure", result: dict[str, Any]) -> list[Table]:
     var, cvar, unit = measure.var_contributions, measure.cvar_contributions, held.unit
     order = np.argsort(-var.component)
+    largest = float(np.abs(held.exposures).max())
+
+    def amount(value: float) -> str:
+        return money(value, unit, largest)
+
     rows = [
         [
-            held.names[i], money(held.exposures[i], unit), f"{var.marginal[i]:.4f}", money(var.component[i], unit),
-            f"{var.component[i] / var.total:.1%}" if var.total else "", money(var.incremental[i], unit),
-            money(cvar.component[i], unit), money(cvar.incremental[i], unit),
+            held.names[i], amount(held.exposures[i]), f"{var.marginal[i]:.4f}", amount(var.component[i]),
+            f"{var.component[i] / var.total:.1%}" if var.total else "", amount(var.incremental[i]),
+            amount(cvar.component[i]), amount(cvar.incremental[i]),
         ]
         for i in order
     ]  # fmt: skip
     rows.append(
         [
             "sum",
-            money(float(held.exposures.sum()), unit),
+            amount(float(held.exposures.sum())),
             "",
-            money(var.total, unit),
+            amount(var.total),
             "100.0%",
             "",
-            money(cvar.total, unit),
+            amount(cvar.total),
             "",
         ]
     )
@@ -137,7 +142,7 @@ def tables(held: "Holding", measure: "Measure", result: dict[str, Any]) -> list[
     if "liquidity" in result:
         seconds = result["liquidity"]["seconds_to_liquidate"]
         pace = f"At {result['liquidity']['participation']:.0%} of the depth each time it comes back."
-        rows = [[name, f"{value:,.0f}"] for name, value in seconds.items()]
+        rows = [[name, "never" if value == np.inf else f"{value:,.0f}"] for name, value in seconds.items()]
         found.append(Table("Time to leave", ["instrument", "seconds"], rows, frozenset(["instrument"]), pace))
     return found
 

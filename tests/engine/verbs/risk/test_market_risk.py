@@ -9,6 +9,7 @@ import pytest
 
 from engine.cli import main
 from engine.errors import Exit
+from engine.verbs.risk.var_inputs import money
 from tests.engine.verbs.command import bot4
 from tests.engine.verbs.risk.market import NAMES, ROWS, portfolio, prices, simulated
 
@@ -94,6 +95,13 @@ def test_quantities_are_worth_their_last_price_and_value_scales_weights(tmp_path
     assert many["var"] == pytest.approx(1e6 * one["var"])
 
 
+def test_amounts_in_one_table_have_the_same_decimals() -> None:
+    assert [money(value, "currency", 131_131.0) for value in (131_131.02, 43.54)] == ["131,131", "44"]
+    assert [money(value, "currency", 9_000.0) for value in (9_000.0, 43.54)] == ["9,000.00", "43.54"]
+    assert money(131_131.02, "currency") == "131,131"
+    assert money(float("nan"), "currency") == "unknown"
+
+
 def test_a_simulation_is_the_same_when_it_is_run_again_and_another_with_another_seed(
     tmp_path: Path, capsys: Capture
 ) -> None:
@@ -140,6 +148,7 @@ def test_a_position_without_any_depth_is_named(tmp_path: Path, capsys: Capture) 
     terms.write_text(f"instrument,spread,depth,refill_s,impact\n{lines}\n")
     found = var(capsys, tmp_path, "--method", "historical", "--liquidity", terms)
     assert found["liquidity"]["seconds_to_liquidate"]["BBB"] is None
+    assert "never" in (tmp_path / "report.html").read_text()
     assert found["notes"][-1].startswith("NO_DEPTH: BBB cannot be left")
 
 
