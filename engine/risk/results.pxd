@@ -170,9 +170,9 @@ cdef inline bint is_sane(const Desk *desk) noexcept nogil:
     """Whether the values of the portfolio lie where such values lie, and the time is one that has come: results of a
     time ahead would not grow old."""
     cdef const double *values = desk.batch.values + RISK_VALUES
-    cdef int64_t time_ns = desk.batch.time_ns
+    cdef int64_t time_ns = desk.batch.time_ns, now_ns = desk.state.core_time_ns
     return (
-        0 <= time_ns <= desk.state.core_time_ns + desk.view.limit[LIMIT_RESULTS_AGE_NS]
+        time_ns >= 0 and (now_ns == 0 or time_ns <= now_ns + desk.view.limit[LIMIT_RESULTS_AGE_NS])  # 0: no time yet
         and RISK_METHOD_PRIOR <= desk.batch.method <= RISK_METHOD_MIXED
         and values[RISK_VALUE_REGIME] >= 0.0 and values[RISK_VALUE_REGIME] < 1e6
         and values[RISK_VALUE_QUALITY] >= 0.0 and values[RISK_VALUE_QUALITY] <= 1.0
