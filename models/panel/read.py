@@ -21,9 +21,10 @@ SLIPS = 0.5  # a column with more cells than this that are no numbers was never 
 def read_panel(paths: Sequence[Path | str] | Path | str, *, columns: Sequence[str] = ()) -> Panel:
     """One panel from files that hold different series of the same dates, or one file.
 
-    CSV (plain or .gz, a header line, commas or semicolons), Parquet and Feather (extra `research`). A column named
-    date, time or the like holds the dates; without one the rows are numbered. Columns that hold anything but
-    numbers are left out and noted, further dates too. Raises Fault, DataFault, ExtraMissing.
+    CSV (plain or .gz, a header line, commas or semicolons), Parquet and Feather (extra `research`). The dates are the
+    column named date, time or the like, else the only one that begins with a date; without one the rows are numbered.
+    Columns that hold anything but numbers are left out and noted, further dates too; none of `columns`. Raises Fault,
+    DataFault, ExtraMissing.
     """
     listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not listed:
@@ -42,6 +43,7 @@ def read_file(path: Path, asked: Sequence[str] = ()) -> Panel:
     dated = date_column(header)
     if dated is None and all(to_numbers([name]) is not None or is_date(name) for name in header):
         raise DataFault(f"{path}: the first line holds values ({', '.join(header[:3])}), not the names of the columns")
+    dated = only_dates(cells) if dated is None else dated
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise DataFault(f"{path}: two columns are called {repeated[0]!r}; rename one")
@@ -72,6 +74,20 @@ def read_file(path: Path, asked: Sequence[str] = ()) -> Panel:
     if further and dated is not None:
         notes.append(f"DATES_TWICE: {', '.join(further)} left out, the dates are those of {header[dated].strip()}")
     return Panel(tuple(names), dates, np.column_stack(values), dated is not None, tuple(notes))
+
+
+def only_dates(cells: list[Any]) -> int | None:
+    """The one column that begins with a date and is no number, whatever its name; None without one or with several.
+
+    A data frame's index without a name is written as `__index_level_0__`, and rows taken without their dates would be
+    read in whatever order they stand.
+    """
+    found = [
+        i
+        for i, column in enumerate(cells)
+        if len(column) and to_numbers(column[:1]) is None and is_date(str(column[0]))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def refuse_slip(name: str, cells: Any, dates: Array, dated: bool, path: Path, slips: float) -> None:

@@ -48,6 +48,25 @@ def test_semicolons_a_remark_and_a_byte_order_mark_are_read(tmp_path: Path) -> N
     assert panel.values[:, 0].tolist() == [1.0, 2.0]
 
 
+def test_the_only_column_of_dates_holds_them_whatever_its_name(tmp_path: Path) -> None:
+    text = "A,Trade Date,Broker\n2,2020-01-03,x\n1,2020-01-02,y\n"
+    panel = read_panel(written(tmp_path, text))
+    assert panel.values[:, 0].tolist() == [1.0, 2.0]
+    assert [panel.place(row) for row in (0, 1)] == ["2020-01-02", "2020-01-03"]
+    two = read_panel(written(tmp_path, "A,traded,settled\n1,2020-01-02,2020-01-04\n2,2020-01-03,2020-01-05\n"))
+    assert not two.dated
+    assert two.notes == ("COLUMN_NOT_NUMBERS: traded, settled left out",)
+
+
+def test_a_data_frames_index_without_a_name_holds_the_dates(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    days = np.array(["2020-01-02", "2020-01-03"], "datetime64[ns]")
+    parquet.write_table(pyarrow.table({"A": [1.0, 2.0], "__index_level_0__": days}), tmp_path / "frame.parquet")
+    panel = read_panel(tmp_path / "frame.parquet")
+    assert panel.dated
+    assert panel.place(1) == "2020-01-03"
+
+
 def test_newest_first_is_turned_round_and_said(tmp_path: Path) -> None:
     panel = read_panel(written(tmp_path, "date,A\n2020-01-03,3\n2020-01-02,2\n2020-01-01,1\n"))
     assert panel.values[:, 0].tolist() == [1.0, 2.0, 3.0]
