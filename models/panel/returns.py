@@ -143,7 +143,7 @@ def check_moving(panel: Panel) -> None:
         if np.all(known == known[0]):
             raise DataFault(
                 f"{name} is constant ({known[0]:g}) over all {len(known):,} rows{span(panel)}: it carries no risk "
-                f"that could be estimated; leave it out with --column"
+                f"that could be estimated; leave it out"
             )
 
 
