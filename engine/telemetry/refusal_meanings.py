@@ -125,8 +125,8 @@ MEANINGS: dict[Refusal, tuple[str, str]] = {
         "See whether the risk process lives (`bot4 status`, logs/risk.log); it is started again by itself.",
     ),
     Refusal.RISK_RESULT_INVALID: (
-        "A batch of the risk process holds a NaN, has a hole, contradicts itself, or is dated ahead of the core's time by "
-        "more than risk.results_age_ms: it was refused whole.",
+        "A batch of the risk process holds a NaN, has a hole, contradicts itself, or is dated ahead of the core's time "
+        "by more than risk.results_age_ms: it was refused whole.",
         "The last good results stay until they are too old. If it repeats, look at logs/risk.log.",
     ),
     Refusal.CVAR_LIMIT: (
