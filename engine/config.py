@@ -77,6 +77,11 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     order_ring_records: int = 1 << 14
     journal_ring_records: int = 1 << 18
 
+    @property
+    def own_exchange(self) -> bool:
+        """Whether the built-in exchange is a process of the run, and not one that ran before and stays."""
+        return self.market == "exchange" and not self.exchange_address
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_-]{1,24}", self.instance):
             raise ValueError(f"instance must be 1 to 24 of a-z 0-9 _ -, is {self.instance!r}")

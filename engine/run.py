@@ -87,7 +87,7 @@ class Run:
             "clock_base_ns": clock.base_ns(),
         }
         (self.files.shared / "run.json").write_text(json.dumps(note))
-        if self._own_exchange:
+        if self.config.run.own_exchange:
             make_credentials(self.files.shared)
 
     def _reopen(self) -> None:
@@ -102,7 +102,7 @@ class Run:
         self.epoch = int(note["epoch"])
         clock.go_on_by(int(note.get("clock_base_ns", clock.base_ns())))
         self.config = assembly.config_of_run(self.files)
-        if self.config.run.market == "exchange" and not self.config.run.exchange_address:
+        if self.config.run.own_exchange:
             raise UserError(
                 f"{self.files.run_id}: its built-in exchange died with it, and its orders with the exchange: "
                 f"start a new run; `bot4 replay {self.files.run_id}` shows the old one"
@@ -118,7 +118,7 @@ class Run:
             "shared": str(files.shared),
         }
         children = []
-        if self._own_exchange:
+        if self.config.run.own_exchange:
             children.append(
                 Child(
                     "exchange",
@@ -179,18 +179,13 @@ class Run:
         path = self.files.journal_status
         return path.exists() and JournalStatus(path).state == JournalState.RUNNING
 
-    @property
-    def _own_exchange(self) -> bool:
-        """Whether the built-in exchange is a process of this run, and not one that ran before and stays."""
-        return self.config.run.market == "exchange" and not self.config.run.exchange_address
-
     def _exchange_address(self) -> str:
         return self.config.run.exchange_address or f"{self.config.exchange.host}:{self._exchange_port}"
 
     def _gateway_settings(self, common: dict[str, str]) -> GatewayProcessSettings:
         config, gateway = self.config, self.config.gateway
         if config.run.orders == "exchange":
-            own_key = str(self.files.shared / "trader-key.json") if self._own_exchange else gateway.credential_file
+            own_key = str(self.files.shared / "trader-key.json") if config.run.own_exchange else gateway.credential_file
             gateway = msgspec.structs.replace(
                 gateway, address=f"ws://{self._exchange_address()}/ws-api/v3", credential_file=own_key
             )

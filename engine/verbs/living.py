@@ -55,14 +55,18 @@ def find_living(config: Config) -> LivingRun:
         if note["started_ticks"] == started_ticks(int(note["pid"])):
             clock.go_on_by(int(mark.get("clock_base_ns", clock.base_ns())))
             return LivingRun(RunFiles(path.parent.name, directory, path.parent), read_manifest(directory), note)
-        killed.append(path.parent.name)
+        killed.append(RunFiles(path.parent.name, directory, path.parent))
     if killed:
-        raise UserError(
-            f"no living run of instance {run.instance}: {killed[0]} was killed; `bot4 run --resume {killed[0]}` "
-            "goes on with it, and the next `bot4 run` buries it",
-            Exit.FAILED,
-        )
+        raise UserError(f"no living run of instance {run.instance}: {way_on(killed[0])}", Exit.FAILED)
     raise UserError(f"no living run of instance {run.instance} in {run.directory}: `bot4 run` starts one", Exit.FAILED)
+
+
+def way_on(killed: RunFiles) -> str:
+    """What is left of a run that was killed whole, and what to do."""
+    was, name = f"{killed.run_id} was killed", killed.run_id
+    if convert(dict(read_manifest(killed.directory).config), "the run's manifest").run.own_exchange:
+        return f"{was}, and its built-in exchange with it: `bot4 replay {name}` shows it, the next `bot4 run` buries it"
+    return f"{was}; `bot4 run --resume {name}` goes on with it, and the next `bot4 run` buries it"
 
 
 def views(living: LivingRun) -> np.void:

@@ -236,7 +236,12 @@ def test_a_second_run_is_told_who_holds_the_instance_and_a_killed_one_makes_room
         first.wait()
     finished = bot4("status", "--config", path)
     assert finished.returncode == 1
-    assert said(finished).startswith(f"no living run of instance test: {run} was killed; `bot4 run --resume {run}`")
+    assert said(finished) == (
+        f"no living run of instance test: {run} was killed, and its built-in exchange with it: `bot4 replay {run}` "
+        "shows it, the next `bot4 run` buries it"
+    )
+    finished = bot4("run", "--resume", run, "--config", path)
+    assert "its built-in exchange died with it" in said(finished)
     again = bot4("run", "--json", "--seconds", "1", "--config", path)
     assert again.returncode == 0
     assert json.loads(again.stdout)["replay"]["identical"]
