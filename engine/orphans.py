@@ -7,18 +7,29 @@ the gateway stays long enough to send the cancels, the journal to record what ca
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
+from engine.errors import Exit
+
 POLL_INTERVAL_S = 0.5
 GRACE_S = {"gateway": 4.0, "journal": 5.0, "exchange": 5.0}  # after the supervisor's death; all others at once
 END_TIMEOUT_S = 15.0
+ENVIRONMENT = "BOT4_SUPERVISOR_PID"
 
 
 def end_with_parent(name: str) -> None:
-    """Watches, on a thread of its own, that this process is not adopted by another; then it ends as if by SIGTERM."""
-    parent = os.getppid()
+    """Watches, on a thread of its own, that this process is not adopted by another; then it ends as if by SIGTERM.
+
+    The supervisor says who it is: one that was killed while this process was being started could not be told from
+    whoever adopts it, and nobody may have noted this pid. Then it ends here, having done nothing.
+    """
+    parent = int(os.environ.get(ENVIRONMENT, "0")) or os.getppid()
+    if os.getppid() != parent:
+        print(f"{name}: the supervisor (pid {parent}) died before this process began", file=sys.stderr)
+        sys.exit(int(Exit.FAILED))
     threading.Thread(target=_watch, args=(parent, GRACE_S.get(name, 0.0)), name="orphan", daemon=True).start()
 
 

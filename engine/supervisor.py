@@ -28,6 +28,7 @@ from engine.assembly import PROJECT
 from engine.config import Config
 from engine.errors import Exit, UserError
 from engine.gateway.halt import HaltWord
+from engine.orphans import ENVIRONMENT as SUPERVISOR_PID
 from engine.orphans import started_ticks
 from engine.risk_models.batch import records_of_batch
 from engine.run_files import RunFiles
@@ -169,6 +170,7 @@ class Supervisor:
             child.log = self.files.log(child.name).open("ab")
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         environment[clock.ENVIRONMENT] = str(clock.base_ns())
+        environment[SUPERVISOR_PID] = str(os.getpid())
         environment.pop("NOTIFY_SOCKET", None)  # only the supervisor speaks to systemd
         child.process = subprocess.Popen(
             [sys.executable, "-m", "engine.child", child.name, str(path.resolve())],
