@@ -6,13 +6,12 @@ pairs (composite). The CPU's search runs in one thread, as a fit does. The two a
 `ROUNDS` is taken (one where the CPU takes long), and the tops they find are compared.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_timing import in_turns, smallest_won
 from kernels.dependence.gpu import DynamicsLikelihood, Kind
 from models.dependence.composite import CompositeLikelihood
 from models.dependence.likelihood import CorrelationLikelihood, negative_moments, second_moments
@@ -21,8 +20,6 @@ from models.dependence.two_step import DynamicsEstimate, fit_dynamics
 ROWS = 2_500
 ASSETS: dict[Kind, tuple[int, ...]] = {"all": (5, 10, 20, 50, 100), "pairs": (5, 20, 50, 100, 200, 500)}
 SEED = 1
-ROUNDS = 3
-LONG_CPU_S = 10.0  # one round is enough
 LONGEST_CPU_S = 90.0  # larger sizes are not timed once one took this long
 SAME_TOP = 1e-8  # of the log-likelihood
 
@@ -58,12 +55,6 @@ def residuals(assets: int, rows: int) -> Floats:
     return np.ascontiguousarray(loading * factor + np.sqrt(1.0 - loading**2) * noise)
 
 
-def seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def timed(likelihood: Kind, assets: int, rows: int = ROWS) -> Row:
     """Both, interleaved, after the GPU's kernels were compiled."""
     standardised = residuals(assets, rows)
@@ -81,12 +72,10 @@ def timed(likelihood: Kind, assets: int, rows: int = ROWS) -> Row:
 
     sample.loglik(0.03, 0.9)
     DynamicsLikelihood(*arrays, kind=likelihood, mode="require").logliks(np.array([[0.03, 0.9]]))
-    both = [(seconds(on_cpu), seconds(on_gpu))]
-    while len(both) < ROUNDS and both[0][0] < LONG_CPU_S:
-        both.append((seconds(on_cpu), seconds(on_gpu)))
+    times = in_turns(on_cpu, on_gpu)
     tops = found["cpu"].loglik, found["gpu"].loglik
     same = abs(tops[0] - tops[1]) <= SAME_TOP * abs(tops[0])
-    return Row(likelihood, assets, rows, min(cpu for cpu, _ in both), min(of for _, of in both), same)
+    return Row(likelihood, assets, rows, *times, same)
 
 
 def rows() -> list[Row]:
@@ -102,12 +91,7 @@ def rows() -> list[Row]:
 
 def crossover(done: list[Row], likelihood: Kind) -> int | None:
     """The fewest assets at which the GPU is faster, and stays so with all larger numbers; None: with none timed."""
-    found = None
-    for row in sorted((each for each in done if each.likelihood == likelihood), key=lambda each: -each.assets):
-        if row.ratio <= 1.0:
-            break
-        found = row.assets
-    return found
+    return smallest_won((row.assets, row.ratio) for row in done if row.likelihood == likelihood)
 
 
 def table(done: list[Row]) -> str:

@@ -7,21 +7,18 @@ losses and returns in host memory. The two are interleaved, the least of up to `
 takes long), and what they give is compared bit for bit.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_timing import in_turns, smallest_won
 from models.market_risk.simulation import ResidentScenarios, Scenarios, constant_process, copula_draws
 
 PATHS = (10_000, 100_000, 1_000_000)
 ASSETS = (10, 50, 200, 500)
 STEPS, DOF, SEED = 5, 5.0, 1
 TAIL = 100  # one path in so many is made a second time
-ROUNDS = 3
-LONG_CPU_S = 10.0  # one round is enough
 LONGEST_CPU_S = 60.0  # larger sizes are not timed once one took this long
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -53,12 +50,6 @@ def market(assets: int) -> tuple[Scenarios, Floats]:
     return made, random.dirichlet(np.ones(assets))
 
 
-def seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def timed(paths: int, assets: int) -> Row:
     """Both, interleaved, after one call of each on few paths that compiles what there is to compile."""
     scenarios, exposures = market(assets)
@@ -75,11 +66,9 @@ def timed(paths: int, assets: int) -> Row:
     for made in (scenarios, resident):
         made.losses(exposures, 10)
         made.returns(tail[:1])
-    both = [(seconds(on_cpu), seconds(on_gpu))]
-    while len(both) < ROUNDS and both[0][0] < LONG_CPU_S:
-        both.append((seconds(on_cpu), seconds(on_gpu)))
+    times = in_turns(on_cpu, on_gpu)
     same = all(np.array_equal(one, other) for one, other in zip(*found.values(), strict=True))
-    return Row(paths, assets, min(cpu for cpu, _ in both), min(of for _, of in both), same)
+    return Row(paths, assets, *times, same)
 
 
 def rows() -> list[Row]:
@@ -95,12 +84,7 @@ def rows() -> list[Row]:
 
 def crossover(done: list[Row], assets: int) -> int | None:
     """The smallest number of paths at which the GPU is faster, and stays so at all larger ones; None: at none timed."""
-    found = None
-    for row in sorted((each for each in done if each.assets == assets), key=lambda each: -each.paths):
-        if row.ratio <= 1.0:
-            break
-        found = row.paths
-    return found
+    return smallest_won((row.paths, row.ratio) for row in done if row.assets == assets)
 
 
 def table(done: list[Row]) -> str:

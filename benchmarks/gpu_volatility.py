@@ -6,8 +6,6 @@ variances there: the CPU with as many threads as there are cores, the GPU with t
 on the GPU the launch of a graph. The two are interleaved, the least of `ROUNDS` is taken, and the answers are compared.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.bench_volatility import simulated
+from benchmarks.gpu_timing import in_turns, smallest_won
 from kernels.volatility.gpu import LiveVariances
 from kernels.volatility.steps import gjr_step
 from models.volatility import Spec, fit_batch
@@ -23,7 +22,6 @@ What = Literal["garch", "gjr-t", "step"]
 SPECS: dict[What, Spec] = {"garch": Spec(), "gjr-t": Spec(process="gjr", errors="t")}
 SERIES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 RETURNS, BARS = 2_500, 200
-ROUNDS = 3
 SAME_LOGLIK = 1e-6
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -45,20 +43,6 @@ class Row:
         return self.cpu_s / self.gpu_s
 
 
-def seconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def least(on_cpu: Callable[[], None], on_gpu: Callable[[], None]) -> tuple[float, float]:
-    """Both, interleaved, after one run of each that compiles what there is to compile."""
-    on_cpu()
-    on_gpu()
-    both = [(seconds(on_cpu), seconds(on_gpu)) for _ in range(ROUNDS)]
-    return min(cpu for cpu, _ in both), min(of for _, of in both)
-
-
 def timed_fit(what: What, series: int, returns: int = RETURNS) -> Row:
     """All series fitted by both."""
     sample, spec = simulated(series, returns, what == "gjr-t"), SPECS[what]
@@ -70,7 +54,9 @@ def timed_fit(what: What, series: int, returns: int = RETURNS) -> Row:
     def on_gpu() -> None:
         found["gpu"] = fit_batch(sample, spec, device="require")
 
-    times = least(on_cpu, on_gpu)
+    on_cpu()
+    on_gpu()
+    times = in_turns(on_cpu, on_gpu)
     cpu, of_gpu = found["cpu"], found["gpu"]
     close = np.abs(cpu.logliks - of_gpu.logliks) <= SAME_LOGLIK
     same = bool(np.all(close & (cpu.converged == of_gpu.converged)))
@@ -100,7 +86,9 @@ def timed_step(series: int) -> Row:
         for bar in bars:
             last[:] = live.step(bar)
 
-    cpu_s, gpu_s = least(on_cpu, on_gpu)
+    on_cpu()
+    on_gpu()
+    cpu_s, gpu_s = in_turns(on_cpu, on_gpu)
     return Row("step", series, 1, cpu_s / BARS, gpu_s / BARS, np.array_equal(variances, last))
 
 
@@ -112,12 +100,7 @@ def rows() -> list[Row]:
 
 def crossover(done: list[Row], what: What) -> int | None:
     """The fewest series at which the GPU is faster, and stays so with all larger numbers; None: with none timed."""
-    found = None
-    for row in sorted((each for each in done if each.what == what), key=lambda each: -each.series):
-        if row.ratio <= 1.0:
-            break
-        found = row.series
-    return found
+    return smallest_won((row.series, row.ratio) for row in done if row.what == what)
 
 
 def table(done: list[Row]) -> str:
